@@ -1,0 +1,42 @@
+/** The store as every ledger sees it: one small interface, two drivers (`pg.ts`, `pglite.ts`), one contract suite that both run. */
+
+/** A parameter of a statement. Objects go in as JSON text by the caller's own `JSON.stringify`. */
+export type SqlParameter = string | number | bigint | boolean | null | Uint8Array | readonly string[] | readonly number[] | readonly Uint8Array[];
+
+export type SqlRow = Record<string, unknown>;
+
+/** The statements of one connection or transaction. */
+export interface SqlExecutor {
+	/**
+	 * Runs one statement with `$1…` parameters and returns its rows.
+	 * Types as they come back: int8 → number where safe, else bigint; timestamptz → number (ms since the epoch); bytea → Uint8Array; json and jsonb → parsed; numeric → string.
+	 * @throws {StoreUnavailable} the database can't be reached or went away; whether the statement took effect is then unknown.
+	 * @throws {StatementFailed} the database refused the statement (`sqlState` says why).
+	 */
+	query<Row extends SqlRow = SqlRow>(text: string, parameters?: readonly SqlParameter[]): Promise<Row[]>;
+}
+
+export interface Sql extends SqlExecutor {
+	readonly driver: 'pg' | 'pglite';
+	/** Runs `work` in one transaction: everything it did holds when the promise resolves, nothing when it rejects. */
+	transaction<T>(work: (tx: SqlExecutor) => Promise<T>): Promise<T>;
+	/** Calls `onPayload` for each NOTIFY on the channel, also after a reconnect (then once with an empty payload: something may have been missed). Returns how to stop. */
+	listen(channel: string, onPayload: (payload: string) => void): Promise<() => Promise<void>>;
+	/** Milliseconds on the database's clock, as this process knows it: measured at open and with every lease renewal. Never blocks. */
+	nowMs(): number;
+	/** Nothing runs on the store afterwards. */
+	close(): Promise<void>;
+}
+
+export class StoreUnavailable extends Error {
+	override readonly name = 'StoreUnavailable';
+}
+
+export class StatementFailed extends Error {
+	override readonly name = 'StatementFailed';
+	readonly sqlState: string;
+	constructor(message: string, sqlState: string, options?: ErrorOptions) {
+		super(message, options);
+		this.sqlState = sqlState;
+	}
+}
