@@ -1,0 +1,69 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { describeConfig, loadConfig } from './config.ts';
+import { ToolGateError } from './errors.ts';
+
+function load(yaml: string, environment: Record<string, string> = {}) {
+	const file = join(mkdtempSync(join(tmpdir(), 'toolgate-config-')), 'toolgate.yaml');
+	writeFileSync(file, yaml);
+	return { file, load: () => loadConfig(file, environment) };
+}
+
+t.test('every key is optional', async (t) => {
+	const { config } = load('').load();
+	t.same(config.listen.agents, { host: '127.0.0.1', port: 18080 });
+	t.equal(config.store.dsn, '');
+	t.ok(Object.isFrozen(config.listen.agents));
+});
+
+t.test('a wrong configuration is one line with file, line, key and what was expected', async (t) => {
+	const cases: [yaml: string, line: number, text: string][] = [
+		['listen:\n  agent: 127.0.0.1:1', 2, 'listen.agent: unknown key, did you mean agents?'],
+		['colour: blue', 1, 'colour: unknown key; expected one of upstreams,'],
+		['limits:\n  bodyBytes: many', 2, 'limits.bodyBytes: expected a whole number from 1024 to'],
+		['auth:\n  mode: jwks', 2, 'auth.mode: expected one of none, token, found "jwks"'],
+		['upstreams:\n  a:\n    url: ftp://x', 3, 'upstreams.a.url: expected an http:// or https:// URL'],
+		['upstreams:\n  a: {}', 2, 'upstreams.a: url is missing'],
+		['upstreams:\n  Stripe: { url: http://127.0.0.1:1/mcp }', 2, 'upstreams.Stripe: expected a name of lower-case'],
+		['upstreams:\n  a: { url: "http://x/mcp", headers: { Authorization: "Bearer ${NOT_SET}" } }', 2, 'environment variable NOT_SET is not set'],
+		['listen: 4', 1, 'listen: expected keys and values'],
+		['a: [', 1, ''],
+		['dataDir: a\ndataDir: b', 2, 'keys must be unique'],
+	];
+	for (const [yaml, line, text] of cases) {
+		const { file, load: run } = load(yaml);
+		try {
+			run();
+			t.fail(`accepted: ${yaml}`);
+		} catch (error) {
+			t.ok(error instanceof ToolGateError, yaml);
+			const { message } = error as Error;
+			t.ok(message.startsWith(`${file}:${line}: `), message);
+			t.ok(message.toLowerCase().includes(text.toLowerCase()), message);
+			t.notOk(message.includes('\n'), 'one line');
+		}
+	}
+	t.throws(() => loadConfig('/nowhere/toolgate.yaml', {}), { message: /no such file/ });
+});
+
+t.test('the environment wins over the file, and says where a value came from', async (t) => {
+	const { load: run, file } = load('store: { dsn: postgres://u:p@h/d }\nauth: { mode: token }', { TOOLGATE_AUTH_MODE: 'none', LARK_APP_SECRET: 's3cret' });
+	const loaded = run();
+	t.equal(loaded.config.auth.mode, 'none');
+	const lines = new Map(describeConfig(loaded).map((line) => [line.path, line]));
+	t.same(lines.get('auth.mode'), { path: 'auth.mode', value: '"none"', origin: 'env TOOLGATE_AUTH_MODE' });
+	t.same(lines.get('store.dsn'), { path: 'store.dsn', value: '••••', origin: `${file}:1` });
+	t.equal(lines.get('lark.appSecret')?.value, '••••');
+	t.equal(lines.get('dataDir')?.origin, 'default');
+	t.throws(load('', { TOOLGATE_AUTH_MODE: 'open' }).load, { message: /environment variable TOOLGATE_AUTH_MODE: expected one of/ });
+});
+
+t.test('binding agents wider than loopback needs authentication', async (t) => {
+	const wide = 'listen: { agents: 0.0.0.0:18080 }\n';
+	t.throws(load(wide).load, { code: 'UNSAFE_BIND', message: /listen.agents binds 0.0.0.0/ });
+	t.equal(load(`${wide}auth: { mode: token }`).load().config.auth.mode, 'token');
+	t.ok(load(`${wide}auth: { allowUnauthenticated: true }`).load());
+	t.ok(load('listen: { people: 0.0.0.0:18081 }').load(), 'people always need the operator token');
+});
