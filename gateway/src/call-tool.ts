@@ -15,6 +15,7 @@ import type {
 	TrailEvent,
 } from './domain.ts';
 import { CallRecord } from './call-record.ts';
+import type { Obligations } from './policy/obligations.ts';
 import { refusals } from './refusals.ts';
 
 /** What the policy answers under exactly one bundle revision. Every method throws {PolicyError} when it can't decide. */
@@ -25,16 +26,6 @@ export interface Judge {
 	call(input: JsonObject): DecisionDocument;
 	/** `input.result` is the result object; only `allow` (with redactions) or `deny` (withhold). */
 	result(input: JsonObject): DecisionDocument;
-}
-
-/** Obligations of a decision, accepted: every one can be fulfilled. */
-export interface Obligations {
-	/** What goes upstream. */
-	readonly sent: JsonObject;
-	/** What goes to approval, record and log. */
-	readonly recorded: JsonObject;
-	readonly timeoutMs?: number;
-	readonly maxResultBytes?: number;
 }
 
 /** What came back from an upstream. */
@@ -94,8 +85,8 @@ export interface CallToolDeps {
 	readonly obligations: {
 		/** @throws {PolicyError} an obligation can't be fulfilled. */
 		accept(document: DecisionDocument, args: JsonObject): Obligations;
-		/** The result after redaction; undefined when it no longer fits its output schema. @throws {PolicyError} */
-		redactResult(document: DecisionDocument, result: JsonObject, tool: Tool): JsonObject | undefined;
+		/** The result after the redactions of every document; undefined when it no longer fits its output schema. @throws {PolicyError} */
+		redactResult(documents: readonly DecisionDocument[], result: JsonObject, tool: Tool): JsonObject | undefined;
 	};
 	readonly approvals: { hold(wish: ApprovalWish): Promise<HoldEnd> };
 	readonly budgets: { charges(demands: readonly BudgetDemand[], call: ToolCall, tool: Tool): BudgetCharge[] };
@@ -228,7 +219,7 @@ function judgeResult(message: JsonObject, { tool, decision, input, judge, deps, 
 	try {
 		const document = judge.result({ ...input, result });
 		if (document.verdict !== 'allow') return refusals.withheld(decision, document.reasons[0]);
-		const redacted = deps.obligations.redactResult(document, result, tool);
+		const redacted = deps.obligations.redactResult([decision.document, document], result, tool);
 		if (redacted === undefined) return refusals.withheld(decision, { rule: 'toolgate.output', message: 'the redacted result no longer fits its output schema' });
 		record.returned(result);
 		return { kind: 'answered', word: redacted['isError'] === true ? 'tool_error' : 'ok', answer: { result: redacted }, decisionId };

@@ -1,0 +1,66 @@
+import type { DecisionDocument, JsonObject, JsonValue, Redaction, Tool } from '../domain.ts';
+import { PolicyError } from '../errors.ts';
+import { type Pattern, shippedPatterns } from './patterns.ts';
+import { redact } from './redact.ts';
+
+/** A decision's obligations, accepted: every one can be fulfilled. */
+export interface Obligations {
+	/** What goes upstream. */
+	readonly sent: JsonObject;
+	/** What goes to approval, record and log. */
+	readonly recorded: JsonObject;
+	readonly timeoutMs?: number;
+	readonly maxResultBytes?: number;
+}
+
+export interface ObligationsDeps {
+	/** Patterns of the active bundle. */
+	patterns(): Readonly<Record<string, Pattern>>;
+	keyedDigest(value: JsonValue): string;
+	/** Does structured content still fit the tool's output schema. */
+	fitsOutputSchema(tool: Tool, result: JsonObject): boolean;
+}
+
+/** What a decision demands of the gateway, fulfilled or refused before any side effect. */
+export class ObligationDesk {
+	readonly #deps: ObligationsDeps;
+
+	constructor(deps: ObligationsDeps) {
+		this.#deps = deps;
+	}
+
+	/** @throws {PolicyError} an obligation can't be fulfilled. */
+	accept({ redactions, limits }: DecisionDocument, args: JsonObject): Obligations {
+		for (const { target, match } of redactions) {
+			// Found before the call runs: afterwards the result could only be withheld.
+			if (target === 'result' && match !== undefined) this.#pattern(match);
+		}
+		const sent = this.#redact(args, redactions, 'request');
+		return {
+			sent,
+			recorded: this.#redact(sent, redactions, 'audit'),
+			...(limits.timeoutMs === undefined ? {} : { timeoutMs: limits.timeoutMs }),
+			...(limits.maxResultBytes === undefined ? {} : { maxResultBytes: limits.maxResultBytes }),
+		};
+	}
+
+	/** The result after the redactions of every document; undefined when it no longer fits the tool's output schema. @throws {PolicyError} */
+	redactResult(documents: readonly DecisionDocument[], result: JsonObject, tool: Tool): JsonObject | undefined {
+		const redactions = documents.flatMap((document) => document.redactions);
+		const redacted = this.#redact(result, redactions, 'result');
+		return redacted === result || this.#deps.fitsOutputSchema(tool, redacted) ? redacted : undefined;
+	}
+
+	#redact(value: JsonObject, redactions: readonly Redaction[], target: Redaction['target']): JsonObject {
+		const own = redactions.filter((redaction) => redaction.target === target);
+		if (own.length === 0) return value;
+		return redact(value, own, { pattern: (name) => this.#pattern(name), keyedDigest: this.#deps.keyedDigest });
+	}
+
+	#pattern(name: string): Pattern {
+		const own = this.#deps.patterns();
+		const pattern = Object.hasOwn(own, name) ? own[name] : Object.hasOwn(shippedPatterns, name) ? shippedPatterns[name] : undefined;
+		if (pattern === undefined) throw new PolicyError(`a redaction names the pattern ${name}, which does not exist`);
+		return pattern;
+	}
+}
