@@ -152,14 +152,14 @@ export function toJson(value: RegoValue): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map(toJson);
   if (value instanceof RegoSet) return value.items.map(toJson);
-  const json: Record<string, unknown> = Object.create(null);
-  for (const [key, member] of value instanceof RegoObject ? value.entries : Object.entries(value)) {
-    json[typeof key === 'string' ? key : toText(toJson(key) as RegoValue)] = toJson(member);
-  }
-  return json;
+  const entries = value instanceof RegoObject ? value.entries : Object.entries(value);
+  return Object.fromEntries(entries.map(([key, member]) => [typeof key === 'string' ? key : toText(toJson(key) as RegoValue), toJson(member)]));
 }
 
-/** The value as a Rego term: JSON, with `{1,2}` and `set()` for sets and any value as key. For a value without those, plain JSON. */
+/**
+ * The value as a Rego term: JSON, with `{1,2}` and `set()` for sets and any value as key. For a value without those, plain JSON; a member
+ * that is `undefined` is left out, as in `JSON.stringify`.
+ */
 export function toText(value: RegoValue): string {
   switch (typeof value) {
     case 'string':
@@ -168,7 +168,7 @@ export function toText(value: RegoValue): string {
       if (value === null) return 'null';
       if (Array.isArray(value)) return `[${value.map(toText).join()}]`;
       if (value instanceof RegoSet) return value.items.length === 0 ? 'set()' : `{${value.items.map(toText).join()}}`;
-      const entries = value instanceof RegoObject ? value.entries : Object.entries(value);
+      const entries = value instanceof RegoObject ? value.entries : Object.entries(value).filter(([, member]) => member !== undefined);
       return `{${entries.map(([key, member]) => `${toText(key)}:${toText(member)}`).join()}}`;
     }
     default:
@@ -189,7 +189,7 @@ const maxIntegerDigits = 5_000;
 
 const numberPattern = /-?(\d+)(?:\.(\d*))?(?:[eE]([+-]?\d*))?/y;
 
-/** The number that a number's text stands for. Throws `RangeError` for an integer of more than 5,000 digits. */
+/** The number that a number's text stands for. Throws `SyntaxError` for an integer of more than 5,000 digits. */
 export function numberFromText(text: string): number | bigint {
   const number = Number(text);
   if (Number.isSafeInteger(number) || (Number.isFinite(number) && !Number.isInteger(number))) return number;
@@ -203,7 +203,7 @@ export function numberFromText(text: string): number | bigint {
 }
 
 function zeros(text: string, digits: string, shift: number): number {
-  if (digits.length + shift > maxIntegerDigits) throw new RangeError(`number ${text.slice(0, 40)} has too many digits`);
+  if (digits.length + shift > maxIntegerDigits) throw new SyntaxError(`number ${text.slice(0, 40)} has too many digits`);
   return shift;
 }
 
