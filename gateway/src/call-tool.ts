@@ -15,18 +15,9 @@ import type {
 	TrailEvent,
 } from './domain.ts';
 import { CallRecord } from './call-record.ts';
+import type { Judge } from './policy/judge.ts';
 import type { Obligations } from './policy/obligations.ts';
 import { refusals } from './refusals.ts';
-
-/** What the policy answers under exactly one bundle revision. Every method throws {PolicyError} when it can't decide. */
-export interface Judge {
-	readonly revision: string;
-	/** May this principal see and reach the tool at all. */
-	list(input: JsonObject): boolean;
-	call(input: JsonObject): DecisionDocument;
-	/** `input.result` is the result object; only `allow` (with redactions) or `deny` (withhold). */
-	result(input: JsonObject): DecisionDocument;
-}
 
 /** What came back from an upstream. */
 export type UpstreamAnswer =

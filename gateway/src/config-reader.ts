@@ -38,11 +38,11 @@ export function readYaml<S extends Schema>(schema: S, source: string, options: R
 	function read(at: Schema, node: Node | null, path: readonly string[], line: number): unknown {
 		switch (at.node) {
 			case 'leaf':
-				return readLeaf(at, node, path, line);
+				return readLeaf(at as Leaf<unknown>, node, path, line);
 			case 'group':
-				return readGroup(at as AnyGroup, node, path, line);
+				return readGroup(at as unknown as AnyGroup, node, path, line);
 			case 'named':
-				return readNamed(at as AnyNamed, node, path);
+				return readNamed(at as unknown as AnyNamed, node, path);
 		}
 	}
 
@@ -105,10 +105,13 @@ export function readYaml<S extends Schema>(schema: S, source: string, options: R
 		return value;
 	}
 
-	/** `${NAME}` in a text takes an environment variable, which has to be set. */
+	/** `${NAME}` in a text takes an environment variable, which has to be set; `${NAME:-text}` has a default. */
 	function expand(value: unknown, path: readonly string[], line: number): unknown {
 		if (typeof value === 'string') {
-			return value.replace(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_, name: string) => environment[name] ?? fail(line, `${path.join('.')}: environment variable ${name} is not set`));
+			return value.replace(/\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g, (_, name: string, otherwise?: string) => {
+				const text = environment[name] || otherwise;
+				return text ?? fail(line, `${path.join('.')}: environment variable ${name} is not set`);
+			});
 		}
 		if (Array.isArray(value)) return value.map((item) => expand(item, path, line));
 		if (typeof value === 'object' && value !== null) {

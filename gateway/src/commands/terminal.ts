@@ -1,0 +1,42 @@
+import { styleText } from 'node:util';
+
+/** What commands print: one line per thing, aligned; colour only on a terminal. */
+
+type Style = Parameters<typeof styleText>[0];
+
+export const paint = (style: Style, text: string): string => styleText(style, text, { stream: process.stdout });
+
+/** The colour of a word of the trail. Every word stands for itself; the colour only helps. */
+export function paintWord(word: string): string {
+	if (['allow', 'ok', 'approved', 'done'].includes(word)) return paint('green', word);
+	if (['approvalRequired', 'pending', 'approval_pending', 'dispatched', 'replayed'].includes(word)) return paint('yellow', word);
+	return paint('red', word);
+}
+
+const ESCAPE = String.fromCharCode(27);
+const visibleLength = (text: string): number => text.replaceAll(new RegExp(`${ESCAPE}\\[[0-9;]*m`, 'g'), '').length;
+
+/** Rows as aligned columns, the header dimmed. */
+export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+	const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => visibleLength(row[column] ?? ''))));
+	const line = (cells: readonly string[]) =>
+		cells.map((cell, column) => (column === cells.length - 1 ? cell : cell + ' '.repeat(widths[column]! - visibleLength(cell)))).join('  ');
+	return [paint('dim', line(header)), ...rows.map(line)].join('\n');
+}
+
+/** Text from outside, safe on a terminal: control and bidirectional characters are shown as escapes. */
+export function safe(text: string): string {
+	return text.replaceAll(
+		// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not reach a terminal
+		/[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
+		(character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+	);
+}
+
+/** "4 min ago", "in 12 s". */
+export function relativeTime(ms: number, nowMs: number = Date.now()): string {
+	const seconds = Math.round(Math.abs(ms - nowMs) / 1000);
+	const amount =
+		seconds < 90 ? `${seconds} s` : seconds < 5400 ? `${Math.round(seconds / 60)} min` : seconds < 129_600 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} d`;
+	return ms > nowMs ? `in ${amount}` : `${amount} ago`;
+}

@@ -1,0 +1,85 @@
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { EventPage, RecordedEvent, TrailFilter, VerifyReport } from '../../audit/trail.ts';
+import { ToolGateError } from '../../errors.ts';
+
+export interface AuditRoutesDeps {
+	readonly trail: {
+		/** Newest first. */
+		search(filter: TrailFilter, page: { limit: number; cursor?: string }): Promise<EventPage>;
+		call(callId: string): Promise<RecordedEvent[]>;
+		/** The last `last` events, then each new one, until `signal` fires. */
+		tail(filter: TrailFilter, options: { last: number; signal: AbortSignal }): AsyncIterable<RecordedEvent>;
+		verify(): Promise<VerifyReport>;
+	};
+}
+
+type Query = Readonly<Record<string, string | undefined>>;
+
+const TEXT_FILTERS = ['principal', 'agent', 'tool', 'server', 'decision', 'outcome', 'rule', 'session', 'turn', 'kind', 'text'] as const;
+const KEEP_ALIVE_MS = 15_000;
+
+function filterOf(query: Query, alsoKnown: readonly string[]): TrailFilter {
+	const known = [...TEXT_FILTERS, 'call', 'decisionId', 'since', 'until', ...alsoKnown];
+	const unknown = Object.keys(query).find((name) => !known.includes(name));
+	if (unknown !== undefined) throw new ToolGateError('BAD_INPUT', `${unknown}: unknown filter; expected one of ${known.join(', ')}`);
+	const filter: Record<string, string | number> = {};
+	for (const name of TEXT_FILTERS) if (query[name] !== undefined) filter[name] = query[name];
+	if (query['call'] !== undefined) filter['callId'] = query['call'];
+	if (query['decisionId'] !== undefined) filter['decisionId'] = query['decisionId'];
+	for (const [name, field] of [['since', 'sinceMs'], ['until', 'untilMs']] as const) {
+		if (query[name] !== undefined) filter[field] = timeOf(name, query[name]);
+	}
+	return filter;
+}
+
+/** ISO 8601, or how long ago: 15m, 2h, 7d. */
+function timeOf(name: string, text: string): number {
+	const ago = /^(\d{1,6})([smhd])$/.exec(text);
+	if (ago) return Date.now() - Number(ago[1]) * { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }[ago[2] as 's' | 'm' | 'h' | 'd'];
+	const ms = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
+	if (Number.isNaN(ms)) throw new ToolGateError('BAD_INPUT', `${name}: expected a time such as 2026-11-24T10:00:00Z, or 15m, 2h, 7d`);
+	return ms;
+}
+
+function countOf(name: string, text: string | undefined, fallback: number, max: number): number {
+	if (text === undefined) return fallback;
+	const count = /^\d+$/.test(text) ? Number(text) : -1;
+	if (count < 0 || count > max) throw new ToolGateError('BAD_INPUT', `${name}: expected a whole number from 0 to ${max}`);
+	return count;
+}
+
+export function auditRoutes(api: FastifyInstance, { trail }: AuditRoutesDeps): void {
+	api.get<{ Querystring: Query }>('/audit', async ({ query }) => {
+		const filter = filterOf(query, ['limit', 'cursor']);
+		return trail.search(filter, { limit: countOf('limit', query['limit'], 50, 1000), ...(query['cursor'] === undefined ? {} : { cursor: query['cursor'] }) });
+	});
+
+	api.get<{ Params: { callId: string } }>('/audit/calls/:callId', async ({ params }) => ({ events: await trail.call(params.callId) }));
+
+	api.get('/audit/verify', async () => trail.verify());
+
+	api.get<{ Querystring: Query }>('/audit/tail', async ({ query, raw }, reply) => {
+		const filter = filterOf(query, ['last']);
+		const last = countOf('last', query['last'], 0, 1000);
+		const stop = new AbortController();
+		raw.once('close', () => stop.abort());
+		await stream(reply, trail.tail(filter, { last, signal: stop.signal }), stop);
+	});
+}
+
+/** Server-sent events, as slowly as the reader reads. */
+async function stream(reply: FastifyReply, events: AsyncIterable<RecordedEvent>, stop: AbortController): Promise<void> {
+	const { raw } = reply.hijack();
+	raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
+	raw.write(': tail\n\n');
+	raw.once('close', () => stop.abort());
+	const alive = setInterval(() => raw.write(': alive\n\n'), KEEP_ALIVE_MS);
+	try {
+		for await (const event of events) {
+			if (!raw.write(`data: ${JSON.stringify(event)}\n\n`) && !stop.signal.aborted) await new Promise((resume) => raw.once('drain', resume).once('close', resume));
+		}
+	} finally {
+		clearInterval(alive);
+		raw.end();
+	}
+}

@@ -1,0 +1,59 @@
+import type { FastifyInstance } from 'fastify';
+import type { JsonObject } from '../../domain.ts';
+import type { PolicyStatus } from '../../policy/activation.ts';
+import { ToolGateError } from '../../errors.ts';
+import { fields, optionalText, requiredText } from './fields.ts';
+
+export interface OperatorRoutesDeps {
+	readonly policy: { status(): PolicyStatus; reload(): Promise<PolicyStatus> };
+	readonly budgets: { list(): Promise<object[]> };
+	readonly tokens: {
+		create(token: { name: string; principal: string; agent: string }): Promise<object>;
+		list(): Promise<object[]>;
+		/** Undefined when there is no such token. */
+		revoke(id: string): Promise<object | undefined>;
+	};
+	readonly tools: {
+		/** Every tool; with `principal`, whether it sees each. */
+		list(principal?: string): { tools: object[]; hints: string[] };
+		/** Undefined when there is no such tool. */
+		accept(upstream: string, tool: string): Promise<object | undefined>;
+	};
+	/** Records what an operator did, before it is answered. */
+	readonly recordAct: (act: { what: string; message: string; detail: JsonObject }) => Promise<void>;
+}
+
+export function operatorRoutes(api: FastifyInstance, { policy, budgets, tokens, tools, recordAct }: OperatorRoutesDeps): void {
+	api.get('/policy', async () => policy.status());
+	api.post('/policy/reload', async (request) => {
+		fields(request.body, []);
+		return policy.reload();
+	});
+
+	api.get('/budgets', async () => ({ budgets: await budgets.list() }));
+
+	api.get('/tokens', async () => ({ tokens: await tokens.list() }));
+	api.post('/tokens', async (request) => {
+		const body = fields(request.body, ['principal', 'agent', 'name']);
+		const principal = requiredText(body, 'principal');
+		const agent = optionalText(body, 'agent', 200) ?? 'default';
+		const name = optionalText(body, 'name', 200) ?? `${agent} for ${principal}`;
+		await recordAct({ what: 'token created', message: `a token for ${principal}`, detail: { principal, agent, name } });
+		return tokens.create({ name, principal, agent });
+	});
+	api.delete<{ Params: { id: string } }>('/tokens/:id', async ({ params }) => {
+		await recordAct({ what: 'token revoked', message: `token ${params.id}`, detail: { token: params.id } });
+		return (await tokens.revoke(params.id)) ?? missing(`no token ${params.id}`);
+	});
+
+	api.get<{ Querystring: { as?: string } }>('/tools', async ({ query }) => tools.list(query.as));
+	api.post<{ Params: { upstream: string; tool: string } }>('/tools/:upstream/:tool/accept', async ({ params }) => {
+		const { upstream, tool } = params;
+		await recordAct({ what: 'tool accepted', message: `${tool} of ${upstream}`, detail: { upstream, tool } });
+		return (await tools.accept(upstream, tool)) ?? missing(`no tool ${tool} of ${upstream}`);
+	});
+}
+
+function missing(text: string): never {
+	throw new ToolGateError('NOT_FOUND', text);
+}
