@@ -122,7 +122,7 @@ async function run(call: ToolCall, record: CallRecord, deps: CallToolDeps): Prom
 
 		// 2. Validate, so that policy sees well-typed input only, and never more of it than it can judge in time.
 		if (call.argumentsBytes > deps.limits.argumentsBytes) return refusals.argumentsTooLarge(call, deps.limits.argumentsBytes);
-		const problem = tool.validate(call.arguments);
+		const problem = call.unreadable ?? tool.validate(call.arguments);
 		if (problem !== undefined) return refusals.invalidArguments(call.name, problem);
 
 		// 3. Decide.

@@ -77,6 +77,8 @@ export interface ToolCall {
 	/** The name as the agent said it. */
 	readonly name: string;
 	readonly arguments: JsonObject;
+	/** What could not be read exactly in the arguments (a number, a text); they are empty then, and the call is refused as `invalid_arguments`. */
+	readonly unreadable?: ArgumentProblem;
 	/** UTF-8 bytes of the arguments, serialised. */
 	readonly argumentsBytes: number;
 	/** The JSON-RPC request as judged. */

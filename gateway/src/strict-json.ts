@@ -42,6 +42,8 @@ export class StrictJsonError extends Error {
 	override readonly name = 'StrictJsonError';
 	readonly code: StrictJsonCode;
 	readonly pointer: string;
+	/** The sentence alone; `message` names the pointer too. */
+	readonly says: string;
 	/** What was read, where only a number or a text was inexact: good for answering whoever sent it, never for acting on. */
 	readonly inexactValue?: JsonValue;
 	constructor(code: StrictJsonCode, pointer: string, says: string, inexactValue?: JsonValue) {
@@ -49,6 +51,7 @@ export class StrictJsonError extends Error {
 		super(where === '' ? says : `${says} (at ${where})`);
 		this.code = code;
 		this.pointer = where;
+		this.says = says;
 		if (inexactValue !== undefined) this.inexactValue = inexactValue;
 	}
 }
