@@ -54,7 +54,7 @@ t.test('a client lists charges, refunds the last one, and reads it again', async
   t.strictSame(tools.find(({ name }) => name === 'create_refund')?.inputSchema.required, ['charge', 'amount'])
 
   const listed = await client.callTool({ name: 'list_recent_charges', arguments: { customer: 'alice@example.com', limit: 2 } })
-  t.match(listed.structuredContent, { charges: [{ id: 'ch_alice_4', amount: 4200, amountRefunded: 0, email: 'alice@example.com' }, { id: 'ch_alice_3' }] })
+  t.match(listed.structuredContent, { charges: [{ id: 'ch_alice_4', amount: 4200, amountRefunded: 0, customer: 'cus_alice', email: 'alice@example.com' }, { id: 'ch_alice_3' }] })
   t.strictSame(JSON.parse(textOf(listed)), listed.structuredContent)
   const refund = await client.callTool({ name: 'create_refund', arguments: { charge: 'ch_alice_4', amount: 4200, reason: 'requested_by_customer' } })
   t.match(refund.structuredContent, { charge: 'ch_alice_4', amount: 4200, status: 'succeeded' })

@@ -11,7 +11,7 @@ const limit = z.int().min(1).max(100).default(10).describe('how many at most')
 const cents = z.int().describe('cents, or the smallest unit of the currency')
 const charge = z.object({
   id: z.string(), amount: cents, amountRefunded: cents, currency: z.string(), status: z.string(), description: z.string().nullable(),
-  email: z.string().nullable().describe('of the customer'), created: z.iso.datetime(),
+  customer: z.string().nullable().describe('id of the customer, cus_…'), email: z.string().nullable(), created: z.iso.datetime(),
 })
 const payout = z.object({ id: z.string(), amount: cents, currency: z.string(), status: z.string(), arrives: z.iso.date() })
 
@@ -95,8 +95,11 @@ async function recentCharges(stripe: Stripe, email: string | undefined, limit: n
   return lists.flatMap(({ data }) => data).toSorted((a, b) => b.created - a.created).slice(0, limit).map(describeCharge)
 }
 
-function describeCharge({ id, amount, amount_refunded, currency, status, description, billing_details, receipt_email, created }: Stripe.Charge): z.infer<typeof charge> {
-  return { id, amount, amountRefunded: amount_refunded, currency, status, description, email: billing_details.email ?? receipt_email, created: isoTime(created) }
+function describeCharge({ id, amount, amount_refunded, currency, status, description, customer, billing_details, receipt_email, created }: Stripe.Charge): z.infer<typeof charge> {
+  return {
+    id, amount, amountRefunded: amount_refunded, currency, status, description, customer: typeof customer === 'object' ? customer?.id ?? null : customer,
+    email: billing_details.email ?? receipt_email, created: isoTime(created),
+  }
 }
 
 function answer(structuredContent: Record<string, unknown>): CallToolResult {
