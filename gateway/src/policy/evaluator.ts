@@ -1,3 +1,4 @@
+import { builtins as gatewayBuiltins } from './builtins/index.ts';
 import type { BuiltinContext, Builtins } from './builtins.ts';
 import { Aborted, BadInput, Conflict, EvaluationError, MissingBuiltin, OutOfFuel, OutOfMemory, UnsupportedModule } from './evaluation-error.ts';
 import { objectText, termText } from './input-text.ts';
@@ -6,7 +7,7 @@ import { type DataImage, fuelExport, ModuleAbort, OpaInstance, outOfMemoryMessag
 import { fromText, toJson, toText } from './rego-value.ts';
 
 export type EvaluatorOptions = {
-  /** What the policy may call besides what is native to its module. Default: none. */
+  /** What the policy may call besides what is native to its module. Default: everything in `builtins/`. */
   builtins?: Builtins;
   /** Units of work per evaluation; `meter` says what a unit is. Default 2,000,000, some 4–11 ms. */
   fuel?: number;
@@ -81,7 +82,7 @@ export class Evaluator {
     // All of it from the start. The system commits pages when they are touched; and a module that never has to grow its memory does the
     // same work whatever was evaluated before.
     this.#memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-    this.#provided = options.builtins ?? {};
+    this.#provided = options.builtins ?? gatewayBuiltins;
     this.#fuel = options.fuel ?? 2_000_000;
     this.#inputText = options.anyInput ? termText : objectText;
     const { builtins, entrypoints } = this.#guard(startFuel, (instance) => instance.index());
