@@ -1,4 +1,4 @@
-import { runServer } from '../run-server.ts'
-import { buildLocalstripe } from './app.ts'
+import { runServer } from '../run-server.ts';
+import { buildLocalstripe } from './app.ts';
 
-await runServer('localstripe', 18420, {}, buildLocalstripe)
+await runServer('localstripe', 18420, {}, buildLocalstripe);
