@@ -128,7 +128,7 @@ export class Evaluator {
     const text = input === undefined ? undefined : this.#inputText(input, 'input');
     this.#evaluation = new Evaluation(input);
     const result = this.#guard(this.#fuel, (instance) => instance.evaluate(text, id));
-    return parseResult(result);
+    return parseResultSet(result);
   }
 
   #parse(data: object): DataImage {
@@ -208,15 +208,17 @@ function timeMs(input: unknown): number | undefined {
   return typeof time?.ms === 'number' ? time.ms : undefined;
 }
 
-/** Digits that `JSON.parse` could round, and exponents that it could overflow. */
-const riskyNumber = /\d{16}|\d[eE]/;
+/** A number, or what looks like one in a string, that `JSON.parse` could round or overflow: 16 digits, or an exponent. */
+const riskyNumber = /[[{,:] ?-?(?:\d{16}|\d+(?:\.\d*)?[eE][+-]?\d+[\]},:])/;
 
-function parseResult(text: string): unknown[] {
+/** The result set arrives as a Rego set. Mostly what is in it is plain JSON, which the engine's own parser reads ten times faster. */
+function parseResultSet(text: string): unknown[] {
+  if (text === 'set()') return [];
   if (!riskyNumber.test(text)) {
     try {
-      return JSON.parse(text);
+      return JSON.parse(`[${text.slice(1, -1)}]`);
     } catch {
-      // There is a set in it.
+      // There is a set in it, or a key that is no string.
     }
   }
   return toJson(fromText(text)) as unknown[];
