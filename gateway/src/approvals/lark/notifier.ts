@@ -1,0 +1,43 @@
+import type { ApprovalView, Notifier } from '../approval.ts';
+import { endedCard, pendingCard } from './card.ts';
+
+export interface LarkSettings {
+	readonly appId: string;
+	readonly appSecret: string;
+	readonly chatId: string;
+	/** Unset: the real Lark. */
+	readonly apiBaseUrl?: string;
+}
+
+/** Cards whose end is still to be shown; older ones are left as they are. */
+const MAX_OPEN_CARDS = 10_000;
+
+/** Sends a card for each approval with the official SDK, and makes it terminal when the approval ends. */
+export async function createLarkNotifier({ appId, appSecret, chatId, apiBaseUrl }: LarkSettings): Promise<Notifier> {
+	// Loaded only where Lark is configured: it is the largest dependency there is.
+	const { Client, Domain, LoggerLevel } = await import('@larksuiteoapi/node-sdk');
+	const client = new Client({ appId, appSecret, domain: apiBaseUrl ?? Domain.Lark, loggerLevel: LoggerLevel.fatal, source: 'toolgate' });
+	const messages = new Map<string, string>();
+
+	async function requested(approval: ApprovalView): Promise<void> {
+		const answer = await client.im.v1.message.create({
+			params: { receive_id_type: 'chat_id' },
+			// The uuid makes a repeated attempt the same message.
+			data: { receive_id: chatId, msg_type: 'interactive', content: JSON.stringify(pendingCard(approval)), uuid: approval.id },
+		});
+		const messageId = answer.data?.message_id;
+		if (answer.code !== 0 || messageId === undefined) throw new Error(`Lark refused the card: ${answer.msg ?? 'no message id'} (${answer.code})`);
+		if (messages.size >= MAX_OPEN_CARDS) messages.delete(messages.keys().next().value!);
+		messages.set(approval.id, messageId);
+	}
+
+	async function ended(approval: ApprovalView): Promise<void> {
+		const messageId = messages.get(approval.id);
+		if (messageId === undefined) return;
+		const answer = await client.im.v1.message.patch({ path: { message_id: messageId }, data: { content: JSON.stringify(endedCard(approval)) } });
+		if (answer.code !== 0) throw new Error(`Lark refused the card's update: ${answer.msg} (${answer.code})`);
+		messages.delete(approval.id);
+	}
+
+	return { name: 'lark', requested, ended };
+}
