@@ -71,3 +71,8 @@ export class ToolGateError extends Error {
 export class PolicyError extends Error {
 	override readonly name = 'PolicyError';
 }
+
+/** Too much is waiting already; nothing was done. The call is refused as `overloaded`. */
+export class Overloaded extends Error {
+	override readonly name = 'Overloaded';
+}

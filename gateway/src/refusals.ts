@@ -2,7 +2,7 @@ import type { Admitted } from './admission.ts';
 import type { HoldEnd, UpstreamAnswer } from './call-tool.ts';
 import type { CallRecord } from './call-record.ts';
 import type { ArgumentProblem, Decision, Outcome, Reason, Refusal, Tool, ToolCall, TrailWord } from './domain.ts';
-import { PolicyError } from './errors.ts';
+import { Overloaded, PolicyError } from './errors.ts';
 import { StoreUnavailable } from './store/sql.ts';
 
 /** One wording per refusal: what happened, and whether to try again. The agent's model reads it. */
@@ -118,6 +118,7 @@ export const refusals = {
 	fromThrow(error: unknown, record: CallRecord): Outcome {
 		if (record.isIntended) return refused('outcome_unknown', 'ToolGate failed while the call was under way: it may have run. Check before you repeat it.');
 		if (error instanceof StoreUnavailable) return refusals.auditUnavailable(false);
+		if (error instanceof Overloaded) return refusals.overloaded(error.message);
 		const why = error instanceof PolicyError ? `: ${error.message}` : '';
 		return refused('policy_error', `The policy could not decide${why}. Nothing was run.`);
 	},
