@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Client, LoggerLevel } from '@larksuiteoapi/node-sdk';
+import { Client } from '@larksuiteoapi/node-sdk';
 
 /** A message that was sent; `chat` is the id of the Lark chat. */
 export type SentMessage = { messageId: string; chat: string; text: string };
@@ -12,6 +12,9 @@ export interface Chat {
 
 export type LarkSettings = { appId: string; appSecret: string; chatId: string; baseUrl: string };
 
+// The SDK greets and complains on the console at any log level; what goes wrong is told by `send`.
+const SILENT = { error() {}, warn() {}, info() {}, debug() {}, trace() {} };
+
 /** Lark itself, or anything that speaks its API at `baseUrl`, by the official SDK. */
 export class LarkChat implements Chat {
 	#client: Client;
@@ -20,7 +23,7 @@ export class LarkChat implements Chat {
 	constructor(settings: LarkSettings) {
 		const { appId, appSecret, baseUrl } = settings;
 		this.#settings = settings;
-		this.#client = new Client({ appId, appSecret, domain: baseUrl, loggerLevel: LoggerLevel.fatal });
+		this.#client = new Client({ appId, appSecret, domain: baseUrl, logger: SILENT });
 	}
 
 	async send(text: string, chat = this.#settings.chatId): Promise<SentMessage> {
