@@ -82,7 +82,7 @@ t.test('what was provably not taken is not_sent', async (t) => {
 t.test('an answer that breaks off or can not be read is broken, and the call is never repeated', async (t) => {
 	const cases: [string, Respond, RegExp][] = [
 		['dies before the head', (response) => response.destroy(), /broke off/],
-		['dies between head and body', (response) => void response.writeHead(200, head).flushHeaders() ?? setImmediate(() => response.destroy()), /broke off/],
+		['dies between head and body', (response) => (response.writeHead(200, head).flushHeaders(), setImmediate(() => response.destroy())), /broke off/],
 		['dies in the middle of the body', (response) => response.writeHead(200, head).write('{"jsonrpc":', () => response.destroy()), /broke off/],
 		['dies in the middle of a stream', (response) => stream(response).write('data: {"jsonrpc"', () => response.destroy()), /broke off/],
 		['ends a stream without an answer', (response) => stream(response, ': hello\n\n').end(), /ended before the answer/],
@@ -118,7 +118,7 @@ t.test('an answer that breaks off or can not be read is broken, and the call is 
 		await new Promise<void>((resolve) => tcp.listen(0, '127.0.0.1', resolve));
 		t.teardown(() => (sockets.forEach((socket) => socket.destroy()), tcp.close()));
 		const answer = await callerOf(t, `http://127.0.0.1:${(tcp.address() as AddressInfo).port}/`).call();
-		t.match(answer, { kind: 'not_sent', why: 'not HTTP: its answer has two lengths' });
+		t.match(answer, { kind: 'not_sent', why: /length/ });
 	});
 });
 

@@ -2,7 +2,7 @@ import { Pool } from 'undici';
 import type { UpstreamAnswer, UpstreamCall } from '../call-tool.ts';
 import type { JsonObject } from '../domain.ts';
 import { Health, type UpstreamHealth } from './health.ts';
-import { type Endpoint, type Opened, POST_HEADERS } from './legacy/handshake.ts';
+import type { Endpoint, Opened } from './legacy/handshake.ts';
 import { readConfiguredHeaders } from './http/configured-headers.ts';
 import { isObject } from './legacy/messages.ts';
 import { holdOwnStream } from './legacy/own-stream.ts';
@@ -27,6 +27,8 @@ export interface UpstreamOptions {
 
 /** Connections at once; more calls wait in the pool, and have provably not been sent when their time ends there. */
 const MAX_CONNECTIONS = 128;
+/** Of every request; an upstream chooses between the two kinds of answer. */
+const HEADERS = ['content-type', 'application/json', 'accept', 'application/json, text/event-stream', 'user-agent', 'toolgate'];
 const CONNECT_TIMEOUT_MS = 5_000;
 const KEEP_ALIVE_MS = 30_000;
 const DISCOVERY_TIMEOUT_MS = 15_000;
@@ -61,7 +63,7 @@ export class Upstream {
 			connectTimeout: CONNECT_TIMEOUT_MS,
 			keepAliveTimeout: KEEP_ALIVE_MS,
 		});
-		const headers = [...POST_HEADERS, ...readConfiguredHeaders(name, url, settings.headers)];
+		const headers = [...HEADERS, ...readConfiguredHeaders(name, url, settings.headers)];
 		this.#endpoint = { dispatcher: this.#pool, path: `${url.pathname}${url.search}`, headers };
 		this.#health = new Health(name, options.onHealth);
 		this.#own = this.#session({ capabilities: {}, clientInfo: { name: 'toolgate', version: options.version } }, (opened) => void this.#hold(opened));

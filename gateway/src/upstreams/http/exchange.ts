@@ -80,10 +80,6 @@ class Exchange<T> implements Dispatcher.DispatchHandler {
 	}
 
 	onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
-		if (headers['content-length'] !== undefined && headers['transfer-encoding'] !== undefined) {
-			this.#fail('not HTTP: its answer has two lengths', false);
-			return;
-		}
 		const { idleMs } = this.#options;
 		if (idleMs !== undefined) this.#idle = setTimeout(() => this.#fail(`silent for ${idleMs} ms`, true), idleMs);
 		this.#take(this.#reader.head(status, headers));

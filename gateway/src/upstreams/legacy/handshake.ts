@@ -12,7 +12,7 @@ export const REVISIONS = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'
 export interface Endpoint {
 	readonly dispatcher: Dispatcher;
 	readonly path: string;
-	/** Header names and values in turn, sent with every request: the gateway's own credentials. */
+	/** Header names and values in turn, sent with every request: content types, the gateway's own credentials, the session. */
 	readonly headers: readonly string[];
 }
 
@@ -32,9 +32,6 @@ export interface NotOpened {
 
 const MAX_HANDSHAKE_BYTES = 1_048_576;
 
-/** POST headers before a session is there. */
-export const POST_HEADERS = ['content-type', 'application/json', 'accept', 'application/json, text/event-stream', 'user-agent', 'toolgate'];
-
 /**
  * `initialize`, version negotiation and `notifications/initialized` (Lifecycle, "Initialization"). The revision is this side's alone: what
  * agent and gateway agreed on plays no part.
@@ -42,7 +39,7 @@ export const POST_HEADERS = ['content-type', 'application/json', 'accept', 'appl
 export async function handshake(endpoint: Endpoint, params: JsonObject, id: number, timeoutMs: number): Promise<Opened | NotOpened> {
 	const endsAtMs = performance.now() + timeoutMs;
 	const { dispatcher, path } = endpoint;
-	const headers = [...POST_HEADERS, ...endpoint.headers];
+	const headers = [...endpoint.headers];
 	const reader = new AnswerReader(id, MAX_HANDSHAKE_BYTES, () => {});
 	const body = JSON.stringify(stripOurMeta({ jsonrpc: '2.0', id, method: 'initialize', params: { ...params, protocolVersion: REVISIONS[0] } }));
 	const end = await exchange(dispatcher, { path, method: 'POST', headers, body, timeoutMs }, reader);
