@@ -1,13 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Agent, Principal } from '../domain.ts';
+import type { Agent } from '../domain.ts';
 import { ToolGateError } from '../errors.ts';
+import type { Identity } from '../mcp/exchange.ts';
 import { hashOfToken, type TokenHolder } from './tokens.ts';
-
-/** Who sent a request, before any session is looked at. */
-export interface Identity {
-	readonly principal: Principal;
-	readonly agent: Agent;
-}
 
 export interface AuthenticateOptions {
 	/** `none` believes the X-ToolGate headers: only on loopback, or where the operator allowed it in as many words. */

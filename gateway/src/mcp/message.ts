@@ -34,7 +34,7 @@ const PARAMS_KEYS: ReadonlySet<string> = new Set(['name', 'arguments', 'uri', 'c
 /** @throws {ToolGateError} INVALID_REQUEST says what is wrong with the body. */
 export function readMessage(value: JsonValue): RpcMessage {
 	if (Array.isArray(value)) throw invalid('a batch is not accepted: send one message per request');
-	if (value === null || typeof value !== 'object') throw invalid('the body is not a JSON object');
+	if (value === null || typeof value !== 'object') throw invalid('it is not an object');
 	refuseCaseVariants(value, ENVELOPE_KEYS);
 	if (value['jsonrpc'] !== '2.0') throw invalid('jsonrpc is not "2.0"');
 	const { method, params = {} } = value;

@@ -1,0 +1,227 @@
+import type { ArgumentProblem, Caller, JsonObject } from '../../domain.ts';
+import { PolicyError, ToolGateError } from '../../errors.ts';
+import { refusals } from '../../refusals.ts';
+import type { Exchange, Gate, HttpAnswer, PostAnswer } from '../exchange.ts';
+import { type RpcMessage, type RpcNotification, type RpcRequest, rpcError, rpcResult } from '../message.ts';
+import { readToolCall } from '../tool-call.ts';
+import { readTurn } from '../turn.ts';
+import { encodeOutcome } from './encode.ts';
+import { initializeResult, readIntroduction } from './initialize.ts';
+import { LOG_LEVELS, readAccept, Reply } from './reply.ts';
+import { type Session, type SessionLimits, Sessions } from './sessions.ts';
+import { Streams } from './streams.ts';
+import { isLegacyVersion, LEGACY_VERSIONS } from './versions.ts';
+
+export interface LegacyOptions {
+	readonly gate: Gate;
+	readonly sessions: SessionLimits;
+	/** `tools/call`s of one principal at once; more are refused as `overloaded`. */
+	readonly callsPerPrincipal: number;
+	/** How long an answer may take before it becomes a stream, and the distance of keep-alive comments. */
+	readonly keepAliveMs: number;
+	/** A message was dropped: a notification that no one here answers to. */
+	readonly onDropped: (method: string) => void;
+	/** Where an unexpected throw is told. */
+	readonly onFault: (error: unknown) => void;
+	readonly nowMs: () => number;
+}
+
+const SWEEP_MS = 60_000;
+/** `tools/list_changed` goes out at most this often. */
+const CHANGED_EVERY_MS = 1_000;
+
+/** The legacy era: revisions 2025-03-26 to 2025-11-25, with sessions. */
+export class LegacyEndpoint {
+	readonly #options: LegacyOptions;
+	readonly #streams: Streams;
+	readonly #sessions: Sessions;
+	readonly #sweeper: NodeJS.Timeout;
+	readonly #callsUnderWay = new Map<string, number>();
+	#changeTimer: NodeJS.Timeout | undefined;
+	#hasChange = false;
+
+	constructor(options: LegacyOptions) {
+		this.#options = options;
+		const { nowMs, keepAliveMs } = options;
+		this.#streams = new Streams({ nowMs, keepAliveMs });
+		this.#sessions = new Sessions({ limits: options.sessions, streams: this.#streams, nowMs, onEnd: (session) => options.gate.sessionEnded(session) });
+		this.#sweeper = setInterval(() => this.#sessions.sweep(), SWEEP_MS);
+		this.#sweeper.unref();
+	}
+
+	/** Open sessions. */
+	get sessionCount(): number {
+		return this.#sessions.size;
+	}
+
+	/** Answers one message. @throws {ToolGateError} what is answered with a status of its own. */
+	async post(message: RpcMessage, exchange: Exchange, unreadable?: ArgumentProblem): Promise<PostAnswer> {
+		if (message.kind === 'request' && message.method === 'initialize') return this.#initialize(message, exchange);
+		const session = this.#sessionOf(exchange);
+		if (message.kind === 'request') return this.#request(message, session, exchange, unreadable);
+		// A response answers a request of an upstream; none is relayed to agents, so none is waited for.
+		if (message.kind === 'notification') this.#notification(message, session);
+		return { status: 202 };
+	}
+
+	/** The session's standing stream, or with `Last-Event-ID` the one that broke off. */
+	get(exchange: Exchange): 'streamed' {
+		const session = this.#sessionOf(exchange);
+		const lastEventId = exchange.headers['last-event-id'];
+		const [, number, sequence] = typeof lastEventId === 'string' ? (/^(\d{1,10})-(\d{1,10})$/.exec(lastEventId) ?? []) : [];
+		// An id of another session, or of a stream long gone, finds nothing: the agent gets a new stream.
+		const broken = number === undefined ? undefined : session.streamNumbered(Number(number));
+		if (broken === undefined) session.stand().connect(exchange.openStream());
+		else broken.connect(exchange.openStream(), Number(sequence));
+		return 'streamed';
+	}
+
+	delete(exchange: Exchange): HttpAnswer {
+		this.#sessions.end(this.#sessionOf(exchange));
+		return { status: 204 };
+	}
+
+	/** Tells every agent that its list may have changed; at most once a second, and the last change is never lost. */
+	toolsChanged(): void {
+		this.#hasChange = true;
+		if (this.#changeTimer === undefined) this.#tellChange();
+	}
+
+	close(): void {
+		clearInterval(this.#sweeper);
+		clearTimeout(this.#changeTimer);
+		this.#streams.close();
+	}
+
+	#tellChange(): void {
+		this.#changeTimer = undefined;
+		if (!this.#hasChange) return;
+		this.#hasChange = false;
+		for (const session of this.#sessions) session.standing?.send({ jsonrpc: '2.0', method: 'notifications/tools/list_changed' });
+		this.#changeTimer = setTimeout(() => this.#tellChange(), CHANGED_EVERY_MS);
+		this.#changeTimer.unref();
+	}
+
+	async #initialize(request: RpcRequest, { identity, upstream }: Exchange): Promise<HttpAnswer> {
+		let session: Session | undefined;
+		try {
+			const introduction = readIntroduction(request.params);
+			session = this.#sessions.begin(identity.principal.id, upstream, introduction);
+			const result = initializeResult(introduction.version, await this.#options.gate.initialize(session, request.params));
+			return { status: 200, headers: { 'mcp-session-id': session.id }, body: rpcResult(request.id, result) };
+		} catch (error) {
+			if (session !== undefined) this.#sessions.end(session);
+			return { status: 200, body: this.#errorOf(request, error) };
+		}
+	}
+
+	#sessionOf({ headers, identity, upstream }: Exchange): Session {
+		const version = headers['mcp-protocol-version'];
+		if (version !== undefined && !isLegacyVersion(String(version))) {
+			throw new ToolGateError('PROTOCOL_VERSION', `MCP-Protocol-Version is not one of ${LEGACY_VERSIONS.join(', ')}`);
+		}
+		const id = headers['mcp-session-id'];
+		if (typeof id !== 'string' || id === '') throw new ToolGateError('SESSION_REQUIRED', 'Mcp-Session-Id is missing: send initialize first, then the id from its answer');
+		const session = this.#sessions.find(id, identity.principal.id, upstream);
+		if (session === undefined) throw new ToolGateError('SESSION_UNKNOWN', 'the session is unknown or has ended: send initialize again');
+		return session;
+	}
+
+	#notification({ method, params }: RpcNotification, session: Session): void {
+		switch (method) {
+			case 'notifications/cancelled': {
+				const id = params['requestId'];
+				if (typeof id === 'string' || typeof id === 'number') session.underWay.get(id)?.abort();
+				return;
+			}
+			case 'notifications/initialized':
+			case 'notifications/roots/list_changed':
+				return;
+			default:
+				this.#options.onDropped(method);
+		}
+	}
+
+	async #request(request: RpcRequest, session: Session, exchange: Exchange, unreadable: ArgumentProblem | undefined): Promise<PostAnswer> {
+		if (session.underWay.has(request.id)) throw new ToolGateError('INVALID_REQUEST', `a request with the id ${JSON.stringify(request.id)} is still under way`);
+		const caller = callerOf(session, exchange);
+		const abort = new AbortController();
+		session.underWay.set(request.id, abort);
+		const reply = new Reply(session, abort, {
+			accepts: readAccept(exchange.headers.accept),
+			streamAfterMs: this.#options.keepAliveMs,
+			openStream: exchange.openStream,
+		});
+		const answered = this.#answer(request, caller, { session, reply, unreadable })
+			.catch((error: unknown) => this.#errorOf(request, error))
+			.finally(() => {
+				session.underWay.delete(request.id);
+				this.#sessions.touch(session);
+			});
+		return reply.finish(await orCancelled(answered, abort.signal));
+	}
+
+	async #answer(request: RpcRequest, caller: Caller, { session, reply, unreadable }: { session: Session; reply: Reply; unreadable: ArgumentProblem | undefined }): Promise<JsonObject> {
+		const { id, method, params } = request;
+		switch (method) {
+			case 'ping':
+				return rpcResult(id, {});
+			case 'logging/setLevel': {
+				const level = LOG_LEVELS.find((known) => known === params['level']);
+				if (level === undefined) throw new ToolGateError('INVALID_PARAMS', `params.level is not one of ${LOG_LEVELS.join(', ')}`);
+				session.logLevel = level;
+				return rpcResult(id, {});
+			}
+			case 'tools/list':
+				return rpcResult(id, await this.#options.gate.listTools(caller, params, session.upstream));
+			case 'tools/call':
+				return this.#call(request, caller, reply, session, unreadable);
+			default:
+				throw new ToolGateError('UNKNOWN_METHOD', `Method not found: ${method}`);
+		}
+	}
+
+	async #call(request: RpcRequest, caller: Caller, reply: Reply, session: Session, unreadable: ArgumentProblem | undefined): Promise<JsonObject> {
+		const call = readToolCall(request, caller, reply, unreadable);
+		const principal = session.principalId;
+		const underWay = this.#callsUnderWay.get(principal) ?? 0;
+		if (underWay >= this.#options.callsPerPrincipal) return encodeOutcome(request.id, refusals.overloaded(`${underWay} calls of ${principal} are under way`));
+		this.#callsUnderWay.set(principal, underWay + 1);
+		try {
+			return encodeOutcome(request.id, await this.#options.gate.callTool(call, session.upstream));
+		} finally {
+			const left = (this.#callsUnderWay.get(principal) as number) - 1;
+			if (left === 0) this.#callsUnderWay.delete(principal);
+			else this.#callsUnderWay.set(principal, left);
+		}
+	}
+
+	/** Once the message and the session are good, errors are JSON-RPC errors with HTTP 200: clients take anything else for a dead connection. */
+	#errorOf(request: RpcRequest, error: unknown): JsonObject {
+		if (error instanceof ToolGateError) return rpcError(request.id, error.entry.rpcCode ?? INTERNAL_ERROR, error.message);
+		this.#options.onFault(error);
+		if (error instanceof PolicyError) return rpcError(request.id, INTERNAL_ERROR, `The policy could not decide: ${error.message}`);
+		return rpcError(request.id, INTERNAL_ERROR, 'ToolGate failed; its log has the cause');
+	}
+}
+
+const INTERNAL_ERROR = -32603;
+
+function callerOf(session: Session, { identity: { principal, agent }, headers }: Exchange): Caller {
+	const { name, clientVersion } = session.introduction;
+	const version = agent.version ?? clientVersion;
+	const turn = readTurn(headers);
+	return {
+		principal,
+		agent: { id: agent.id, ...(name === undefined ? {} : { name }), ...(version === undefined ? {} : { version }) },
+		session: { id: session.id, era: 'legacy', ...(turn === undefined ? {} : { turn }) },
+	};
+}
+
+/** The answer, or undefined as soon as the agent cancels; the work itself goes on to its recorded end. */
+async function orCancelled(answered: Promise<JsonObject>, cancelled: AbortSignal): Promise<JsonObject | undefined> {
+	return new Promise((resolve) => {
+		cancelled.addEventListener('abort', () => resolve(undefined), { once: true });
+		void answered.then(resolve);
+	});
+}

@@ -1,0 +1,39 @@
+import type { JsonObject, JsonValue } from '../../domain.ts';
+import { ToolGateError } from '../../errors.ts';
+import { isObject, withoutOwnMeta } from '../message.ts';
+import { type LegacyVersion, negotiate } from './versions.ts';
+
+/** What an agent says of itself when it initializes. */
+export interface Introduction {
+	readonly version: LegacyVersion;
+	readonly name?: string;
+	readonly clientVersion?: string;
+}
+
+const MAX_NAME_CHARACTERS = 200;
+
+/** @throws {ToolGateError} INVALID_PARAMS */
+export function readIntroduction(params: JsonObject): Introduction {
+	const { protocolVersion, clientInfo } = params;
+	if (typeof protocolVersion !== 'string') throw new ToolGateError('INVALID_PARAMS', 'params.protocolVersion is not a text');
+	const info = isObject(clientInfo) ? clientInfo : {};
+	const name = shortText(info['name']);
+	const clientVersion = shortText(info['version']);
+	return { version: negotiate(protocolVersion), ...(name === undefined ? {} : { name }), ...(clientVersion === undefined ? {} : { clientVersion }) };
+}
+
+const shortText = (value: JsonValue | undefined): string | undefined =>
+	typeof value === 'string' && value !== '' ? value.slice(0, MAX_NAME_CHARACTERS).toWellFormed() : undefined;
+
+/**
+ * The upstream's `initialize` result as this agent gets it: the version of our side, only the capabilities that are relayed, and whatever
+ * else the upstream says of itself.
+ */
+export function initializeResult(version: LegacyVersion, upstream: JsonObject): JsonObject {
+	const offered = isObject(upstream['capabilities']) ? upstream['capabilities'] : {};
+	return {
+		...withoutOwnMeta(upstream),
+		protocolVersion: version,
+		capabilities: { ...('logging' in offered ? { logging: {} } : {}), tools: { listChanged: true } },
+	};
+}

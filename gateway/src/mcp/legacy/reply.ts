@@ -1,0 +1,79 @@
+import type { ServerResponse } from 'node:http';
+import type { Downstream, JsonObject } from '../../domain.ts';
+import type { PostAnswer } from '../exchange.ts';
+import { withoutOwnMeta } from '../message.ts';
+import type { Session } from './sessions.ts';
+import type { EventStream } from './streams.ts';
+
+/** Levels of `notifications/message`, the least first (RFC 5424). */
+export const LOG_LEVELS = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'] as const;
+
+/** What the `Accept` header allows. Without one, or where anything goes, it is JSON: people try a gateway with curl. */
+export interface Accepts {
+	readonly json: boolean;
+	readonly events: boolean;
+}
+
+export function readAccept(accept: string | undefined): Accepts {
+	const types = (accept ?? '').split(',').map((part) => (part.split(';')[0] as string).trim().toLowerCase());
+	const events = types.includes('text/event-stream');
+	return { events, json: !events || types.some((type) => type === 'application/json' || type === 'application/*' || type === '*/*') };
+}
+
+/**
+ * The answer to one POST: JSON when the result comes first and soon; a stream of events once a notification of the call arrives before
+ * its result, or after `streamAfterMs`, where the agent accepts one.
+ */
+export class Reply implements Downstream {
+	readonly #session: Session;
+	readonly #openStream: () => ServerResponse;
+	readonly #abort: AbortController;
+	readonly #accepts: Accepts;
+	readonly #timer: NodeJS.Timeout | undefined;
+	#stream: EventStream | undefined;
+	#isDone = false;
+
+	constructor(session: Session, abort: AbortController, { accepts, streamAfterMs, openStream }: { accepts: Accepts; streamAfterMs: number; openStream: () => ServerResponse }) {
+		this.#session = session;
+		this.#abort = abort;
+		this.#accepts = accepts;
+		this.#openStream = openStream;
+		if (!accepts.events) return;
+		if (!accepts.json) this.#begin();
+		else this.#timer = setTimeout(() => this.#begin(), streamAfterMs);
+	}
+
+	get cancelled(): AbortSignal {
+		return this.#abort.signal;
+	}
+
+	notify(message: JsonObject): void {
+		if (this.#isDone || !this.#accepts.events || this.cancelled.aborted) return;
+		const { method, params } = message;
+		if (method === 'notifications/message' && !isWanted((params as JsonObject | undefined)?.['level'], this.#session.logLevel)) return;
+		this.#begin().send(typeof params === 'object' && params !== null && !Array.isArray(params) ? { ...message, params: withoutOwnMeta(params) } : message);
+	}
+
+	/** The one end. `undefined`: the agent cancelled, and gets no response. */
+	finish(message: JsonObject | undefined): PostAnswer {
+		this.#isDone = true;
+		clearTimeout(this.#timer);
+		if (this.#stream === undefined) return message === undefined ? { status: 202 } : { status: 200, body: message };
+		if (message !== undefined) this.#stream.send(message);
+		this.#stream.end();
+		return 'streamed';
+	}
+
+	#begin(): EventStream {
+		if (this.#stream === undefined) {
+			this.#stream = this.#session.newStream();
+			this.#stream.connect(this.#openStream());
+		}
+		return this.#stream;
+	}
+}
+
+function isWanted(level: unknown, least: string | undefined): boolean {
+	const levels: readonly unknown[] = LOG_LEVELS;
+	return least === undefined || levels.indexOf(level) >= levels.indexOf(least);
+}
