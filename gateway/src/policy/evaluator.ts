@@ -55,7 +55,7 @@ async function compile(wasm: Uint8Array, metered: boolean): Promise<WebAssembly.
  * module, data, input, entrypoint and fuel alone (and on the clock, where neither the input's `time.ms` nor the caller fixes it).
  */
 export class Evaluator {
-  /** Names of the entrypoints, such as `toolgate/decision/call`. */
+  /** Names of the entrypoints, such as `toolgate/decision/call`; the position of each is its number. */
   readonly entrypoints: readonly string[];
   /** Names of the builtins that the module imports. One that is missing throws only when the policy gets there. */
   readonly builtins: readonly string[];
@@ -90,11 +90,11 @@ export class Evaluator {
     this.#entrypointIds = new Map(Object.entries(entrypoints));
     this.builtins = Object.keys(builtins).sort();
     this.missingBuiltins = this.builtins.filter((name) => !Object.hasOwn(this.#provided, name));
-    this.entrypoints = [...this.#entrypointIds.keys()];
+    this.entrypoints = Object.keys(entrypoints).sort((a, b) => entrypoints[a]! - entrypoints[b]!);
     this.#data = this.#parse(data);
   }
 
-  /** Fuel that the last evaluation took, whether it succeeded or not; 0 where the module is not metered. */
+  /** Fuel that the last evaluation, or reading of data, took, whether it succeeded or not; 0 where the module is not metered. */
   get fuelUsed(): number {
     return this.#fuelUsed;
   }
@@ -124,11 +124,10 @@ export class Evaluator {
    */
   resultSet(input: unknown, entrypoint: string | number): unknown[] {
     const id = typeof entrypoint === 'number' ? entrypoint : this.#entrypointIds.get(entrypoint);
-    if (id === undefined) throw new BadInput(`the policy has no entrypoint ${JSON.stringify(entrypoint)}`);
+    if (id === undefined || !(id in this.entrypoints)) throw new BadInput(`the policy has no entrypoint ${JSON.stringify(entrypoint)}`);
     const text = input === undefined ? undefined : this.#inputText(input, 'input');
     this.#evaluation = new Evaluation(input);
-    const result = this.#guard(this.#fuel, (instance) => instance.evaluate(text, id));
-    return parseResultSet(result);
+    return this.#guard(this.#fuel, (instance) => parseResultSet(instance.evaluate(text, id)));
   }
 
   #parse(data: object): DataImage {
