@@ -40,7 +40,7 @@ export async function openPg(dsn: string): Promise<Store> {
 		pool,
 		where,
 		listen: (channel, onPayload) => listener.listen(channel, onPayload),
-		close: () => listener.close(),
+		onClosed: () => listener.close(),
 	});
 	try {
 		await store.syncClock();

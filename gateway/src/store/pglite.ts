@@ -18,9 +18,10 @@ const ANSWER_TIMEOUT_MS = 60_000;
  * Opens the store on PGlite, PostgreSQL in this process, in a thread of its own; makes the database where the folder has none (some seconds).
  * One connection: transactions run one after another. A thread that dies fails what it was doing and is replaced at the next statement.
  * @param folder of the database alone, held under the lock of `data-folder.ts`
+ * @param onClosed the folder is free again; called also when it can't be opened
  * @throws {StoreUnavailable}
  */
-export async function openPglite(folder: string): Promise<Store> {
+export async function openPglite(folder: string, onClosed: () => Promise<void>): Promise<Store> {
 	const where = `embedded database in ${folder}`;
 	const listeners = new Listeners();
 	let released = Promise.resolve();
@@ -56,7 +57,7 @@ export async function openPglite(folder: string): Promise<Store> {
 				if (listeners.remove(channel, onPayload)) await store.query(`UNLISTEN ${pg.escapeIdentifier(channel)}`);
 			};
 		},
-		close: async () => {},
+		onClosed: () => released.then(onClosed),
 	});
 	try {
 		await makeDatabase(folder);

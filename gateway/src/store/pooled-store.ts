@@ -11,8 +11,8 @@ export interface Connections {
 	/** Names the database in errors, without its password. */
 	readonly where: string;
 	listen: Store['listen'];
-	/** Called once, before the pool ends. */
-	close(): Promise<void>;
+	/** Called once, after the pool has ended. */
+	onClosed(): Promise<void>;
 }
 
 const IN_FAILED_TRANSACTION = '25P02';
@@ -88,8 +88,8 @@ export class PooledStore implements Store {
 		this.#isClosing = true;
 		// The pool would let statements that wait for a connection hang until they time out.
 		if (this.#running > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
-		await this.#connections.close();
 		await this.#connections.pool.end();
+		await this.#connections.onClosed();
 	}
 
 	async #withClient<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
