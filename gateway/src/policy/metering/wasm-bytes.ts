@@ -1,15 +1,17 @@
 import { UnsupportedModule } from '../evaluation-error.ts';
 
-/** Reads the binary format (WebAssembly Core Specification 5) from a validated module. Throws {@link UnsupportedModule} past the end. */
+/** Reads the binary format (WebAssembly Core Specification, chapter 5) of a validated module. */
 export class WasmReader {
   readonly bytes: Uint8Array;
   at: number;
-  readonly end: number;
 
-  constructor(bytes: Uint8Array, at = 0, end = bytes.length) {
+  constructor(bytes: Uint8Array, at = 0) {
     this.bytes = bytes;
     this.at = at;
-    this.end = end;
+  }
+
+  get end(): number {
+    return this.bytes.length;
   }
 
   get isAtEnd(): boolean {
@@ -32,6 +34,11 @@ export class WasmReader {
     }
   }
 
+  /** The unsigned number at another place. */
+  u32At(at: number): number {
+    return new WasmReader(this.bytes, at).u32();
+  }
+
   /** A LEB128 number of any size and sign, whose value doesn't matter. */
   skipNumber(): void {
     while (this.byte() >= 0x80);
@@ -42,16 +49,13 @@ export class WasmReader {
   }
 
   name(): string {
-    const size = this.u32();
-    this.at += size;
-    return new TextDecoder().decode(this.bytes.subarray(this.at - size, this.at));
+    return new TextDecoder().decode(this.take(this.u32()));
   }
 
-  /** A reader of the next `size` bytes, which are skipped here. */
-  part(size: number): WasmReader {
+  /** The next `size` bytes, not copied. */
+  take(size: number): Uint8Array {
     this.at += size;
-    if (this.at > this.end) throw new UnsupportedModule('the module ends too early');
-    return new WasmReader(this.bytes, this.at - size, this.at);
+    return this.bytes.subarray(this.at - size, this.at);
   }
 }
 
@@ -83,9 +87,7 @@ export class WasmWriter {
   }
 
   u32(value: number): void {
-    let rest = value;
-    for (; rest >= 0x80; rest >>>= 7) this.byte((rest & 0x7f) | 0x80);
-    this.byte(rest);
+    for (const byte of u32(value)) this.byte(byte);
   }
 
   raw(bytes: Uint8Array | readonly number[]): void {
@@ -106,10 +108,7 @@ export class WasmWriter {
 export function s32(value: number): number[] {
   const bytes: number[] = [];
   let rest = value;
-  while (rest < -64 || rest > 63) {
-    bytes.push((rest & 0x7f) | 0x80);
-    rest >>= 7;
-  }
+  for (; rest < -64 || rest > 63; rest >>= 7) bytes.push((rest & 0x7f) | 0x80);
   return [...bytes, rest & 0x7f];
 }
 
