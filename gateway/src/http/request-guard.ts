@@ -3,15 +3,15 @@ import { ToolGateError } from '../errors.ts';
 
 /** What a request to `/mcp` has to look like before anyone asks who sent it. */
 
-const SINGLE_HEADERS: ReadonlySet<string> = new Set(['host', 'authorization', 'content-length', 'content-type', 'last-event-id']);
-const SINGLE_PREFIXES = ['mcp-', 'x-mcp-turn-id', 'x-toolgate-'];
+const SINGLE_HEADERS: ReadonlySet<string> = new Set(['host', 'authorization', 'content-length', 'content-type', 'last-event-id', 'x-mcp-turn-id']);
+const isSingle = (name: string): boolean => SINGLE_HEADERS.has(name) || name.startsWith('mcp-') || name.startsWith('x-toolgate-');
 
 /** Two readers of a repeated header may believe different ones. @throws {ToolGateError} DUPLICATE_HEADER */
 export function demandSingleHeaders(rawHeaders: readonly string[]): void {
 	const seen = new Set<string>();
 	for (let i = 0; i < rawHeaders.length; i += 2) {
 		const name = (rawHeaders[i] as string).toLowerCase();
-		if (!SINGLE_HEADERS.has(name) && !SINGLE_PREFIXES.some((prefix) => name.startsWith(prefix))) continue;
+		if (!isSingle(name)) continue;
 		if (seen.has(name)) throw new ToolGateError('DUPLICATE_HEADER', `the header ${name} was sent twice`);
 		seen.add(name);
 	}

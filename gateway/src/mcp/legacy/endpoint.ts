@@ -131,7 +131,7 @@ export class LegacyEndpoint {
 		switch (method) {
 			case 'notifications/cancelled': {
 				const id = params['requestId'];
-				if (typeof id === 'string' || typeof id === 'number') session.underWay.get(id)?.abort();
+				if (typeof id === 'string' || typeof id === 'number') session.underWay.get(id)?.cancel();
 				return;
 			}
 			case 'notifications/initialized':
@@ -145,20 +145,19 @@ export class LegacyEndpoint {
 	async #request(request: RpcRequest, session: Session, exchange: Exchange, unreadable: ArgumentProblem | undefined): Promise<PostAnswer> {
 		if (session.underWay.has(request.id)) throw new ToolGateError('INVALID_REQUEST', `a request with the id ${JSON.stringify(request.id)} is still under way`);
 		const caller = callerOf(session, exchange);
-		const abort = new AbortController();
-		session.underWay.set(request.id, abort);
-		const reply = new Reply(session, abort, {
+		const reply = new Reply(session, {
 			accepts: readAccept(exchange.headers.accept),
 			streamAfterMs: this.#options.keepAliveMs,
 			openStream: exchange.openStream,
 		});
+		session.underWay.set(request.id, reply);
 		const answered = this.#answer(request, caller, { session, reply, unreadable })
 			.catch((error: unknown) => this.#errorOf(request, error))
 			.finally(() => {
 				session.underWay.delete(request.id);
 				this.#sessions.touch(session);
 			});
-		return reply.finish(await orCancelled(answered, abort.signal));
+		return reply.finish(await orCancelled(answered, reply));
 	}
 
 	async #answer(request: RpcRequest, caller: Caller, { session, reply, unreadable }: { session: Session; reply: Reply; unreadable: ArgumentProblem | undefined }): Promise<JsonObject> {
@@ -219,9 +218,9 @@ function callerOf(session: Session, { identity: { principal, agent }, headers }:
 }
 
 /** The answer, or undefined as soon as the agent cancels; the work itself goes on to its recorded end. */
-async function orCancelled(answered: Promise<JsonObject>, cancelled: AbortSignal): Promise<JsonObject | undefined> {
+async function orCancelled(answered: Promise<JsonObject>, reply: Reply): Promise<JsonObject | undefined> {
 	return new Promise((resolve) => {
-		cancelled.addEventListener('abort', () => resolve(undefined), { once: true });
+		reply.onCancel = () => resolve(undefined);
 		void answered.then(resolve);
 	});
 }

@@ -27,15 +27,17 @@ export function readAccept(accept: string | undefined): Accepts {
 export class Reply implements Downstream {
 	readonly #session: Session;
 	readonly #openStream: () => ServerResponse;
-	readonly #abort: AbortController;
 	readonly #accepts: Accepts;
 	readonly #timer: NodeJS.Timeout | undefined;
 	#stream: EventStream | undefined;
 	#isDone = false;
+	#abort: AbortController | undefined;
+	#isCancelled = false;
+	/** Called when the agent cancels. */
+	onCancel: (() => void) | undefined;
 
-	constructor(session: Session, abort: AbortController, { accepts, streamAfterMs, openStream }: { accepts: Accepts; streamAfterMs: number; openStream: () => ServerResponse }) {
+	constructor(session: Session, { accepts, streamAfterMs, openStream }: { accepts: Accepts; streamAfterMs: number; openStream: () => ServerResponse }) {
 		this.#session = session;
-		this.#abort = abort;
 		this.#accepts = accepts;
 		this.#openStream = openStream;
 		if (!accepts.events) return;
@@ -43,12 +45,21 @@ export class Reply implements Downstream {
 		else this.#timer = setTimeout(() => this.#begin(), streamAfterMs);
 	}
 
+	/** Made when somebody asks for it: most requests are answered before anyone does. */
 	get cancelled(): AbortSignal {
+		this.#abort ??= new AbortController();
+		if (this.#isCancelled) this.#abort.abort();
 		return this.#abort.signal;
 	}
 
+	cancel(): void {
+		this.#isCancelled = true;
+		this.#abort?.abort();
+		this.onCancel?.();
+	}
+
 	notify(message: JsonObject): void {
-		if (this.#isDone || !this.#accepts.events || this.cancelled.aborted) return;
+		if (this.#isDone || !this.#accepts.events || this.#isCancelled) return;
 		const { method, params } = message;
 		if (method === 'notifications/message' && !isWanted((params as JsonObject | undefined)?.['level'], this.#session.logLevel)) return;
 		this.#begin().send(typeof params === 'object' && params !== null && !Array.isArray(params) ? { ...message, params: withoutOwnMeta(params) } : message);

@@ -16,7 +16,7 @@ export class Session implements AgentSession {
 	readonly createdMs: number;
 	usedMs: number;
 	/** Requests under way, by id: how a cancellation finds its call. */
-	readonly underWay = new Map<RequestId, AbortController>();
+	readonly underWay = new Map<RequestId, { cancel(): void }>();
 	/** The least level of log messages the agent wants; undefined: all. */
 	logLevel: string | undefined;
 	readonly #streams: Streams;
