@@ -1,5 +1,6 @@
 import { type FloatVerb, formatFloat } from './go-float.ts';
 import { isPrintable, quoteGo } from './go-quote.ts';
+import { fail } from './operands.ts';
 
 /** An argument as Go would see it: its type's name decides what the verbs do. */
 export type GoArgument =
@@ -25,7 +26,11 @@ export function formatArgument(argument: GoArgument, verb: string, directive: Di
       // Here # and + mean Go syntax and field names; only strings and big integers show it.
       if (argument.type === '*big.Int') break;
       return formatByType(argument, directive.sharp && argument.type === 'string' ? 'q' : 'v', { ...directive, sharp: false, plus: false });
+    case 'p':
     case 'w':
+      // Go prints the inside of a big.Int here, an address among it.
+      if (argument.type === '*big.Int') fail();
+      if (verb === 'p') break;
       return `%!w(${argument.type}=${formatArgument(argument, 'v', directive)})`;
     case 'T':
       return pad(truncate(argument.type, directive), directive);

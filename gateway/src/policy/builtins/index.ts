@@ -1,11 +1,28 @@
 import type { Builtin, Builtins } from '../builtins.ts';
 import { castBuiltins } from './casts.ts';
 import { collectionBuiltins } from './collections.ts';
+import { encodingBuiltins } from './encodings.ts';
+import { hashBuiltins } from './hashes.ts';
+import { netCidrBuiltins } from './net-cidr.ts';
 import { failingSoftly } from './operands.ts';
+import { semverBuiltins } from './semver.ts';
 import { stringBuiltins } from './strings.ts';
 import { timeBuiltins } from './time.ts';
+import { unitBuiltins } from './units.ts';
+import { uuidBuiltins } from './uuid.ts';
 
-const families = [castBuiltins, collectionBuiltins, stringBuiltins, timeBuiltins];
+const families = [
+  castBuiltins,
+  collectionBuiltins,
+  encodingBuiltins,
+  hashBuiltins,
+  netCidrBuiltins,
+  semverBuiltins,
+  stringBuiltins,
+  timeBuiltins,
+  unitBuiltins,
+  uuidBuiltins,
+];
 
 /** Every builtin that a policy may use and that OPA's compiler doesn't put into the module itself, by its OPA name. */
 export const builtins: Builtins = Object.fromEntries(

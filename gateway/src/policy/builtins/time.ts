@@ -85,7 +85,8 @@ function civilOf({ ns, zone }: ZonedTime): Civil {
 
 function addDate(time: ZonedTime, years: number, months: number, days: number): bigint {
   const civil = civilOf(time);
-  const wall = Date.UTC(civil.year + years, civil.month - 1 + months, civil.day + days, civil.hour, civil.minute, civil.second);
+  const month = civil.month - 1 + months;
+  const wall = Date.UTC(civil.year + years + Math.floor(month / 12), ((month % 12) + 12) % 12, civil.day + days, civil.hour, civil.minute, civil.second);
   if (Number.isNaN(wall)) fail();
   // As Go's time.Date does: the offset at the wall time read as UTC, corrected once.
   const guess = wall / 1000 - time.zone.at(wall / 1000).seconds;
