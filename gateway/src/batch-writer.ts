@@ -229,7 +229,7 @@ export class BatchWriter {
 	}
 }
 
-/** The server can't write now (resources, shutdown, read-only, system): not the fault of what is written. */
+/** Read-only, locked or too slow: the fault is not in what is written, and the next try may succeed. */
 function isOfTheServer({ sqlState }: StatementFailed): boolean {
-	return ['08', '25', '40', '53', '57', '58'].includes(sqlState.slice(0, 2));
+	return ['25', '40', '55', '57'].includes(sqlState.slice(0, 2));
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Admission, Admitted } from './admission.ts';
-import type { HoldEnd, UpstreamAnswer } from './call-tool.ts';
+import type { HoldEnd } from './approvals/approval.ts';
+import type { UpstreamAnswer } from './call-tool.ts';
 import type { BudgetCharge, Decision, EventKind, JsonObject, Outcome, Tool, ToolCall, TrailEvent } from './domain.ts';
 import { numberAt } from './json-pointer.ts';
 import { refusals } from './refusals.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Admission } from './admission.ts';
+import type { ApprovalWish, HoldEnd } from './approvals/approval.ts';
 import type {
-	Answer,
 	BudgetCharge,
 	BudgetDemand,
 	Decision,
@@ -12,7 +12,6 @@ import type {
 	Release,
 	Tool,
 	ToolCall,
-	TrailEvent,
 } from './domain.ts';
 import { CallRecord } from './call-record.ts';
 import type { Judge } from './policy/judge.ts';
@@ -41,29 +40,6 @@ export interface UpstreamCall {
 	readonly maxResultBytes?: number;
 	readonly downstream: ToolCall['downstream'];
 }
-
-export interface ApprovalWish {
-	/** The decision event, appended with the approval in one transaction. */
-	readonly event: TrailEvent;
-	readonly call: ToolCall;
-	readonly tool: Tool;
-	readonly decision: Decision;
-	readonly argumentsDigest: string;
-	readonly sentDigest: string;
-	readonly recorded: JsonObject;
-}
-
-/** How a held call's wait ended. */
-export type HoldEnd =
-	| { readonly kind: 'approved'; readonly approvalId: string; readonly releases: readonly Release[] }
-	| { readonly kind: 'rejected' | 'expired' | 'withdrawn'; readonly approvalId: string; readonly by?: string; readonly reason?: string }
-	| { readonly kind: 'pending'; readonly approvalId: string; readonly url: string }
-	/** An identical call ran a moment ago: its answer again. */
-	| { readonly kind: 'replayed'; readonly approvalId: string; readonly answer: Answer }
-	/** An identical call may have run; nobody knows. */
-	| { readonly kind: 'outcome_unknown'; readonly approvalId: string }
-	/** Too many approvals of this principal are open. */
-	| { readonly kind: 'capped'; readonly open: number };
 
 export interface CallToolDeps {
 	readonly capabilities: { find(listedName: string): Tool | undefined };

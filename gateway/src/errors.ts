@@ -36,6 +36,7 @@ export const catalogue = {
 	DUPLICATE_HEADER: entry('DUPLICATE_HEADER', 'a header that must be single was sent twice', 400, -32600),
 	UNAUTHENTICATED: entry('UNAUTHENTICATED', 'no valid token', 401, -32600),
 	FORBIDDEN_HOST: entry('FORBIDDEN_HOST', 'Host or Origin is not allowed', 403, -32600),
+	FORBIDDEN_APPROVER: entry('FORBIDDEN_APPROVER', 'this person may not decide this approval', 403),
 	NOT_FOUND: entry('NOT_FOUND', 'nothing is here', 404),
 	METHOD_NOT_ALLOWED: entry('METHOD_NOT_ALLOWED', 'the HTTP method is not allowed here', 405, -32600),
 	CONFLICT: entry('CONFLICT', 'the state of the thing does not allow it', 409),

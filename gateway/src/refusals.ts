@@ -1,5 +1,6 @@
 import type { Admitted } from './admission.ts';
-import type { HoldEnd, UpstreamAnswer } from './call-tool.ts';
+import type { HoldEnd } from './approvals/approval.ts';
+import type { UpstreamAnswer } from './call-tool.ts';
 import type { CallRecord } from './call-record.ts';
 import type { ArgumentProblem, Decision, Outcome, Reason, Refusal, Tool, ToolCall, TrailWord } from './domain.ts';
 import { Overloaded, PolicyError } from './errors.ts';

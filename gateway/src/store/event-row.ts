@@ -58,7 +58,17 @@ export function columnsOf(event: TrailEvent): EventColumns {
 	};
 }
 
-/** As a text column can hold it: no NUL, no lone surrogates, not longer than an index bears. Filters pass through it too. */
+/** A column that is searched for: storable, and not longer than an index bears. Filters pass through it too. */
 export function column(text: string | undefined): string | null {
-	return text === undefined ? null : text.slice(0, MAX_COLUMN_CHARACTERS).toWellFormed().replaceAll('\0', '\uFFFD');
+	return text === undefined ? null : storable(text.slice(0, MAX_COLUMN_CHARACTERS));
+}
+
+/** As the database can hold it: no NUL, no lone surrogates. */
+export function storable(text: string): string {
+	return text.toWellFormed().replaceAll('\0', '\uFFFD');
+}
+
+/** JSON text as `jsonb` takes it: every string in it storable. */
+export function storableJson(value: unknown): string {
+	return JSON.stringify(value, (_key, member: unknown) => (typeof member === 'string' ? storable(member) : member));
 }

@@ -3,7 +3,7 @@
 CREATE TABLE approvals (
 	id text PRIMARY KEY,
 	state text NOT NULL CHECK (state IN ('pending', 'approved', 'rejected', 'expired', 'withdrawn', 'dispatched', 'done', 'outcome_unknown')),
-	-- Digest of principal, agent, upstream, tool and arguments digest: what makes two calls identical.
+	-- Digest of principal, agent, upstream, tool and arguments: what makes two calls identical.
 	identity text NOT NULL,
 	principal text NOT NULL,
 	agent text NOT NULL,
@@ -11,7 +11,6 @@ CREATE TABLE approvals (
 	turn text,
 	upstream text NOT NULL,
 	tool text NOT NULL,
-	listed_tool text NOT NULL,
 	definition_digest text NOT NULL,
 	arguments_digest text NOT NULL,
 	sent_digest text NOT NULL,
@@ -27,9 +26,10 @@ CREATE TABLE approvals (
 	bundle_revision text NOT NULL,
 	requested_at timestamptz NOT NULL DEFAULT clock_timestamp(),
 	expires_at timestamptz NOT NULL,
-	ended_at timestamptz,
-	ended_by text,
-	end_reason text,
+	-- The last word on it: who, when and why.
+	decided_at timestamptz,
+	decided_by text,
+	decided_reason text,
 	-- The result for an identical call, sealed; readable until `replay_until`.
 	sealed bytea,
 	replay_until timestamptz,
@@ -39,6 +39,7 @@ CREATE TABLE approvals (
 CREATE UNIQUE INDEX one_open_approval ON approvals (identity) WHERE state IN ('pending', 'approved', 'dispatched', 'outcome_unknown');
 CREATE INDEX approvals_replayable ON approvals (identity, replay_until) WHERE state = 'done';
 CREATE INDEX approvals_open ON approvals (principal, expires_at) WHERE state IN ('pending', 'approved');
+CREATE INDEX approvals_sealed ON approvals (replay_until) WHERE sealed IS NOT NULL;
 CREATE INDEX approvals_by_request ON approvals (requested_at);
 
 -- 'opened' with its event, or 'exists' (an identical one is open) or 'capped' (too many of this principal are pending) without.
@@ -52,9 +53,9 @@ BEGIN
 		AND o.identity <> a.identity) >= p_max_open THEN
 		RETURN 'capped';
 	END IF;
-	INSERT INTO approvals (id, state, identity, principal, agent, session, turn, upstream, tool, listed_tool, definition_digest, arguments_digest,
+	INSERT INTO approvals (id, state, identity, principal, agent, session, turn, upstream, tool, definition_digest, arguments_digest,
 		sent_digest, recorded, reasons, requirements, call_id, decision_id, bundle_revision, expires_at)
-	VALUES (a.id, 'pending', a.identity, a.principal, a.agent, a.session, a.turn, a.upstream, a.tool, a.listed_tool, a.definition_digest,
+	VALUES (a.id, 'pending', a.identity, a.principal, a.agent, a.session, a.turn, a.upstream, a.tool, a.definition_digest,
 		a.arguments_digest, a.sent_digest, a.recorded, a.reasons, a.requirements, a.call_id, a.decision_id, a.bundle_revision,
 		clock_timestamp() + p_ttl_ms * interval '1 millisecond')
 	ON CONFLICT (identity) WHERE state IN ('pending', 'approved', 'dispatched', 'outcome_unknown') DO NOTHING;
@@ -72,7 +73,7 @@ DECLARE
 	owed jsonb := (SELECT charges FROM approvals WHERE id = p_id);
 BEGIN
 	PERFORM FROM budgets WHERE key IN (SELECT value ->> 'key' FROM jsonb_array_elements(owed)) ORDER BY key FOR UPDATE;
-	UPDATE approvals SET state = 'done', ended_at = clock_timestamp(), ended_by = p_by, end_reason = CASE WHEN p_has_run THEN 'ran' ELSE 'did not run' END
+	UPDATE approvals SET state = 'done', decided_at = clock_timestamp(), decided_by = p_by, decided_reason = CASE WHEN p_has_run THEN 'ran' ELSE 'did not run' END
 	WHERE id = p_id AND state = 'outcome_unknown';
 	IF NOT FOUND THEN
 		RETURN false;
