@@ -1,20 +1,26 @@
 import { Command } from 'commander';
 import { loadConfig } from '../config.ts';
-import { startGateway } from '../app.ts';
+import { startGateway } from '../start.ts';
+import { paint } from './terminal.ts';
 
 export function serveCommand(): Command {
 	return new Command('serve')
 		.description('run the gateway')
 		.option('--config <file>', 'default: toolgate.yaml')
 		.action(async (options: { config?: string }) => {
-			const gateway = await startGateway(loadConfig(options.config));
+			const stopping = new AbortController();
+			let close = async (): Promise<void> => undefined;
 			const stop = () => {
 				// A second signal means: now.
 				process.once('SIGINT', () => process.exit(130));
 				process.once('SIGTERM', () => process.exit(143));
-				void gateway.close().then(() => process.exit(0));
+				stopping.abort();
+				void close().finally(() => process.exit(0));
 			};
 			process.once('SIGINT', stop);
 			process.once('SIGTERM', stop);
+			const gateway = await startGateway(loadConfig(options.config), stopping.signal);
+			close = gateway.close;
+			console.log(`${paint('bold', 'ToolGate')} serves agents at ${paint('cyan', `${gateway.agentsUrl}/mcp`)} and people at ${paint('cyan', gateway.peopleUrl)}`);
 		});
 }

@@ -1,0 +1,259 @@
+import { randomUUID } from 'node:crypto';
+import type { FastifyInstance } from 'fastify';
+import type { Notifier } from './approvals/approval.ts';
+import { createApprovals } from './approvals/approvals.ts';
+import { CallbackVerifier } from './approvals/lark/callback.ts';
+import { createLarkNotifier } from './approvals/lark/notifier.ts';
+import { Trail } from './audit/trail.ts';
+import { Budgets } from './budgets/budgets.ts';
+import { callTool, type CallToolDeps } from './call-tool.ts';
+import { Capabilities } from './capabilities/capabilities.ts';
+import type { Config } from './config.ts';
+import type { JsonObject, TrailEvent } from './domain.ts';
+import { ToolGateError } from './errors.ts';
+import { createGate } from './gate.ts';
+import { groupsOf } from './groups.ts';
+import { buildAgentsListener } from './http/agents.ts';
+import { authenticator } from './http/authenticate.ts';
+import { larkActions } from './http/lark-actions.ts';
+import { createMetrics } from './http/metrics.ts';
+import { buildPeopleListener, type PartState } from './http/people.ts';
+import { Tokens } from './http/tokens.ts';
+import { deriveKeys } from './keys.ts';
+import { LeasedAdmission } from './leased-admission.ts';
+import { McpEndpoint } from './mcp/endpoint.ts';
+import { Policy } from './policy/activation.ts';
+import { createInput } from './policy/input.ts';
+import { ObligationDesk } from './policy/obligations.ts';
+import { deploymentKey } from './store/deployment-key.ts';
+import type { Store } from './store/sql.ts';
+import { toolsView, visibilityHints } from './tools-view.ts';
+import { Upstreams } from './upstreams/upstreams.ts';
+import { version } from './version.ts';
+
+export interface GatewayOptions {
+	readonly store: Store;
+	readonly operatorToken: string;
+	/** Where approvers find the people listener. */
+	readonly peopleUrl: string;
+	/** What went wrong where nobody waits for it. */
+	readonly onFault: (error: unknown, callId?: string) => void;
+	/** What operators want to know as it happens, one sentence. */
+	readonly onNews: (text: string) => void;
+}
+
+export interface Gateway {
+	/** Not listening yet. */
+	readonly agents: FastifyInstance;
+	/** Not listening yet. */
+	readonly people: FastifyInstance;
+	readiness(): PartState[];
+	/** Drains: calls in flight end, what they did is recorded; then the store is let go. */
+	close(): Promise<void>;
+}
+
+/**
+ * The composition root: chooses every part and joins them. Nothing listens yet.
+ * @throws {StoreUnavailable} {ToolGateError} CONFIG
+ */
+export async function buildGateway(config: Config, { store, operatorToken, peopleUrl, onFault, onNews }: GatewayOptions): Promise<Gateway> {
+	const nowMs = () => store.nowMs();
+	const keys = deriveKeys(await deploymentKey(store, config.key));
+	const admission = await LeasedAdmission.open({ store, keys, onFault });
+	const record = (event: Omit<TrailEvent, 'version' | 'id' | 'timeMs'>) => admission.refuse({ version: 1, id: randomUUID(), timeMs: nowMs(), ...event });
+
+	const policy = new Policy({
+		bundle: config.policy.bundle,
+		fuel: config.policy.fuel,
+		onChange: async ({ active, problem }, isActivated) => {
+			onNews(isActivated ? `policy ${active!.revision.slice(0, 19)} is active` : `policy bundle refused, ${active === undefined ? 'every call is denied' : 'the last good one stays'}: ${problem!.why}`);
+			mcp.toolsChanged();
+			await record(
+				isActivated
+					? { kind: 'activation', revision: active!.revision, message: 'bundle activated', detail: { digest: active!.digest, bundleVersion: active!.version } }
+					: { kind: 'activation', message: `bundle refused: ${problem!.why}`, ...(active === undefined ? {} : { revision: active.revision }) },
+			).catch(onFault);
+		},
+	});
+
+	const upstreams = new Upstreams(
+		Object.fromEntries(Object.entries(config.upstreams).map(([name, each]) => [name, { ...each, url: each.url! }])),
+		{
+			maxResultBytes: config.limits.resultBytes,
+			version,
+			onStale: (name) => capabilities.stale(name),
+			onHealth: ({ name, state, why }) => onNews(`upstream ${name} is ${state}${why === undefined ? '' : `: ${why}`}`),
+		},
+	);
+	const capabilities: Capabilities = new Capabilities({ sources: upstreams.all, settings: config.upstreams, sql: store });
+
+	const larkNotifier = await larkOf(config, onNews);
+	const approvals = await createApprovals({
+		sql: store,
+		stream: admission.stream,
+		keys,
+		notifiers: larkNotifier === undefined ? [] : [larkNotifier],
+		holdMs: config.approvals.holdSeconds * 1000,
+		maxOpen: config.approvals.maxOpen,
+		urlOf: (id) => `${config.approvals.url ?? peopleUrl}/approvals/${id}`,
+		onFault,
+	});
+	const budgets = new Budgets(store);
+	const trail = new Trail(store);
+	const tokens = new Tokens(store);
+	const memberships = groupsOf(config.people);
+	const operator = { id: config.operator.as, groups: memberships(config.operator.as) };
+
+	const input = createInput({ nowMs, environment: config.environment });
+	const deps: CallToolDeps = {
+		capabilities,
+		policy,
+		input,
+		obligations: new ObligationDesk({
+			patterns: () => policy.patterns(),
+			keyedDigest: keys.keyedDigest,
+			fitsOutputSchema: (tool, result) => !('structuredContent' in result) || capabilities.fitsOutputSchema(tool, result['structuredContent']),
+		}),
+		approvals,
+		budgets,
+		admission,
+		upstreams,
+		keyedDigest: keys.keyedDigest,
+		limits: config.limits,
+		nowMs,
+		onFault,
+	};
+	const mcp = new McpEndpoint({
+		gate: createGate({ ...deps, capabilities, upstreams, callTool: (call, narrowed) => callTool(call, narrowed ?? deps) }),
+		sessions: {
+			total: config.limits.sessions,
+			perPrincipal: config.limits.sessionsPerPrincipal,
+			idleMs: config.limits.sessionIdleMinutes * 60_000,
+			ageMs: config.limits.sessionAgeHours * 3_600_000,
+		},
+		callsPerPrincipal: config.limits.callsPerPrincipal,
+		jsonDepth: config.limits.jsonDepth,
+		keepAliveMs: 15_000,
+		onDropped: (method) => metrics.dropped(method),
+		onFault,
+		nowMs,
+	});
+	capabilities.onListChanged(() => mcp.toolsChanged());
+
+	const readiness = (): PartState[] => [
+		{ part: 'store', isVital: true, isReady: admission.isHeld, says: admission.isHeld ? storeSays(store) : 'the database can not be reached; no call is served' },
+		policyState(policy),
+		...capabilities.status().map(({ name, state, toolCount, quarantinedCount, why }) => ({
+			part: `upstream ${name}`,
+			isVital: false,
+			isReady: state === 'up',
+			says: `${state === 'up' ? '' : `${state}: `}${toolCount} tools${quarantinedCount > 0 ? `, ${quarantinedCount} quarantined` : ''}${why === undefined ? '' : ` (${why})`}`,
+		})),
+		...hints().map((says) => ({ part: 'visibility', isVital: false, isReady: false, says })),
+	];
+	/** Under `auth.mode: none` it is known who will ask: say it when that principal would see nothing. */
+	const hints = () => (config.auth.mode === 'none' ? visibilityHints({ principalId: config.auth.default.principal, groupsOf: memberships, capabilities, policy, input }) : []);
+	const metrics = createMetrics({ sessions: () => mcp.sessionCount, isReady: () => readiness().every(({ isReady, isVital }) => isReady || !isVital) });
+
+	const agents = buildAgentsListener({
+		boundHost: config.listen.agents.host,
+		allowedHosts: config.http.allowedHosts,
+		mcp,
+		hasUpstream: (name) => Object.hasOwn(config.upstreams, name),
+		authenticate: authenticator({ mode: config.auth.mode, fallback: config.auth.default, groupsOf: memberships, findToken: (hash) => tokens.find(hash), nowMs }),
+		limits: config.limits,
+		...callbacksOf(config, (app, verifier) =>
+			larkActions(app, {
+				verifier,
+				approvals,
+				personOf: personByOpenId(config, memberships),
+				recordRefused: (why) => record({ kind: 'approval', message: `Lark callback refused: ${why}` }).catch(onFault),
+			}), nowMs),
+		onFault,
+	});
+	const people = buildPeopleListener({
+		boundHost: config.listen.people.host,
+		allowedHosts: config.http.allowedHosts,
+		operatorToken,
+		operator,
+		approvals,
+		trail: { ...trailRoutes(trail), verify: async () => ({ ...(await trail.verify()), durability: storeSays(store) }) },
+		policy,
+		budgets,
+		tokens,
+		tools: {
+			list: (principalId) => toolsView({ principalId, groupsOf: memberships, capabilities, policy, input }),
+			accept: async (upstream, tool) => ({ ...(await capabilities.accept(upstream, tool)) }),
+		},
+		recordAct: ({ what, message, detail }) => record({ kind: 'operator', principal: operator.id, message: `${what}: ${message}`, detail }),
+		readiness,
+		metrics: () => metrics.text(),
+		onFault,
+	});
+
+	await policy.start();
+	await capabilities.start();
+
+	return {
+		agents,
+		people,
+		readiness,
+		async close() {
+			// Agents first, so that no new call comes; the trail last, so that every call that ran is in it.
+			await agents.close();
+			await upstreams.close();
+			await approvals.close();
+			await people.close();
+			await Promise.all([policy.close(), capabilities.close()]);
+			await admission.close();
+			metrics.close();
+			await store.close();
+		},
+	};
+}
+
+const storeSays = (store: Store): string =>
+	store.driver === 'pg' ? 'PostgreSQL' : 'the embedded database: what is recorded survives the process dying, not a loss of power';
+
+function policyState(policy: Policy): PartState {
+	const { active, problem } = policy.status();
+	const why = problem === undefined ? '' : `refused: ${problem.why}`;
+	if (active === undefined) return { part: 'policy', isVital: true, isReady: false, says: `no valid bundle, every call is denied; ${why}` };
+	return { part: 'policy', isVital: true, isReady: true, says: `revision ${active.revision}${why === '' ? '' : `; the newer bundle was ${why}`}` };
+}
+
+async function larkOf({ lark }: Config, onNews: (text: string) => void): Promise<Notifier | undefined> {
+	const { appId, appSecret, chatId, apiBaseUrl } = lark;
+	if (appId === undefined) return undefined;
+	if (appSecret === undefined || chatId === undefined) throw new ToolGateError('CONFIG', `lark.appId is set, so lark.${appSecret === undefined ? 'appSecret' : 'chatId'} has to be set too`);
+	if (apiBaseUrl === undefined && (appSecret === 'demo-secret' || lark.verificationToken === 'demo-verification-token')) {
+		throw new ToolGateError('CONFIG', 'lark: the secrets of the demo are public and serve mock-lark only; set the secrets of your own Lark app');
+	}
+	if (lark.verificationToken === undefined && lark.encryptKey === undefined) onNews('lark: neither verificationToken nor encryptKey is set, so cards are sent but can not be answered: /lark/actions is off');
+	return createLarkNotifier({ appId, appSecret, chatId, ...(apiBaseUrl === undefined ? {} : { apiBaseUrl }) });
+}
+
+function callbacksOf({ lark }: Config, register: (app: FastifyInstance, verifier: CallbackVerifier) => void, nowMs: () => number): { callbacks?: (app: FastifyInstance) => void } {
+	const { appId, verificationToken, encryptKey } = lark;
+	if (appId === undefined || (verificationToken === undefined && encryptKey === undefined)) return {};
+	const verifier = new CallbackVerifier({ ...(verificationToken === undefined ? {} : { verificationToken }), ...(encryptKey === undefined ? {} : { encryptKey }) }, nowMs);
+	return { callbacks: (app) => register(app, verifier) };
+}
+
+function personByOpenId({ people }: Config, memberships: (id: string) => readonly string[]) {
+	const byOpenId = new Map(Object.entries(people).flatMap(([id, { larkOpenId }]) => (larkOpenId === undefined || id.includes('*') ? [] : [[larkOpenId, id] as const])));
+	return (openId: string) => {
+		const id = byOpenId.get(openId);
+		return id === undefined ? undefined : { id, groups: memberships(id) };
+	};
+}
+
+function trailRoutes(trail: Trail) {
+	return {
+		search: trail.search.bind(trail),
+		call: trail.call.bind(trail),
+		tail: trail.tail.bind(trail),
+	};
+}
+
+export type { JsonObject };

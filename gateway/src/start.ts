@@ -1,0 +1,96 @@
+import fastify from 'fastify';
+import { setTimeout as wait } from 'node:timers/promises';
+import pino, { type Logger } from 'pino';
+import { buildGateway, type Gateway } from './app.ts';
+import type { Config, LoadedConfig } from './config.ts';
+import { PolicyError } from './errors.ts';
+import { listen } from './http/listen.ts';
+import { operatorToken } from './store/data-folder.ts';
+import { openStore } from './store/open.ts';
+import { type Store, StoreUnavailable } from './store/sql.ts';
+
+export interface RunningGateway {
+	readonly agentsUrl: string;
+	readonly peopleUrl: string;
+	/** Drains and lets go of everything. */
+	close(): Promise<void>;
+}
+
+const STORE_RETRY_MS = 1_000;
+
+/**
+ * Opens the store, composes the gateway and listens. While the store can't be reached it waits, and says so on both ports.
+ * @throws {ToolGateError} what no waiting mends: a port or data folder in use, a configuration that can't work.
+ */
+export async function startGateway({ config }: LoadedConfig, signal: AbortSignal): Promise<RunningGateway> {
+	const log = pino({ level: config.log.level, base: undefined, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true }));
+	const token = config.operator.token ?? (await operatorToken(config.dataDir));
+	const store = await openWhenThere(config, log, signal);
+	let gateway: Gateway;
+	try {
+		const { host, port } = config.listen.people;
+		gateway = await buildGateway(config, {
+			store,
+			operatorToken: token,
+			peopleUrl: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+			onFault: (error, callId) => {
+				// A policy that can't decide, or a store that is away, is an expected state: the trail and /readyz have it.
+				if (error instanceof PolicyError || error instanceof StoreUnavailable) log.warn({ callId }, error.message);
+				else log.error({ err: error, callId }, 'unexpected');
+			},
+			onNews: (text) => log.info(text),
+		});
+	} catch (error) {
+		await store.close();
+		throw error;
+	}
+	try {
+		const agentsUrl = await listen(gateway.agents, config.listen.agents, 'listen.agents', 'TOOLGATE_LISTEN_AGENTS');
+		const peopleUrl = await listen(gateway.people, config.listen.people, 'listen.people', 'TOOLGATE_LISTEN_PEOPLE');
+		for (const { part, isReady, says } of gateway.readiness()) log[isReady ? 'info' : 'warn'](`${part}: ${says}`);
+		return { agentsUrl, peopleUrl, close: () => gateway.close() };
+	} catch (error) {
+		await gateway.close();
+		throw error;
+	}
+}
+
+async function openWhenThere(config: Config, log: Logger, signal: AbortSignal): Promise<Store> {
+	const settings = { dsn: config.store.dsn, dataDir: config.dataDir, command: 'toolgate serve' };
+	try {
+		return await openStore(settings);
+	} catch (error) {
+		if (!(error instanceof StoreUnavailable)) throw error;
+		log.error(`the store can not be opened: ${error.message}; waiting for it`);
+		const stopWaiting = await answerWhileWaiting(config, error.message);
+		try {
+			for (;;) {
+				await wait(STORE_RETRY_MS, undefined, { signal });
+				try {
+					return await openStore(settings);
+				} catch (again) {
+					if (!(again instanceof StoreUnavailable)) throw again;
+				}
+			}
+		} finally {
+			await stopWaiting();
+		}
+	}
+}
+
+/** Both ports answer 503 and say why. Returns how to stop. */
+async function answerWhileWaiting(config: Config, why: string): Promise<() => Promise<void>> {
+	const says = `the store can not be opened: ${why}; no call is served`;
+	const apps = [fastify({ forceCloseConnections: true }), fastify({ forceCloseConnections: true })] as const;
+	const [agents, people] = apps;
+	agents.setNotFoundHandler((_request, reply) => reply.code(503).header('retry-after', 1).send({ jsonrpc: '2.0', id: null, error: { code: -32603, message: `ToolGate is not ready: ${says}` } }));
+	agents.get('/healthz', async () => ({ ok: true }));
+	people.setNotFoundHandler((_request, reply) => reply.code(503).header('retry-after', 1).send({ error: { code: 'STORE_UNAVAILABLE', message: says } }));
+	people.get('/healthz', async () => ({ ok: true }));
+	people.get('/readyz', async (_request, reply) => reply.code(503).send({ isReady: false, parts: [{ part: 'store', isReady: false, isVital: true, says }] }));
+	await listen(agents, config.listen.agents, 'listen.agents', 'TOOLGATE_LISTEN_AGENTS');
+	await listen(people, config.listen.people, 'listen.people', 'TOOLGATE_LISTEN_PEOPLE');
+	return async () => {
+		await Promise.all(apps.map((app) => app.close()));
+	};
+}

@@ -1,0 +1,18 @@
+# METADATA
+# title: Limits
+# description: How much one agent may do before a person looks. A turn id comes from the agent, so there is a limit per principal too.
+package toolgate.rules.limits
+
+finding contains {
+	"rule": "limits.turn",
+	"verdict": "budget",
+	"message": "five calls per turn",
+	"budget": {"by": ["principal", "agent", "session"], "per": "turn", "unit": "calls", "limit": 5},
+}
+
+finding contains {
+	"rule": "limits.hour",
+	"verdict": "budget",
+	"message": "1,000 calls per principal and hour",
+	"budget": {"by": ["principal"], "per": "hour", "unit": "calls", "limit": 1000},
+}
