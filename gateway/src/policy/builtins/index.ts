@@ -5,6 +5,7 @@ import { encodingBuiltins } from './encodings.ts';
 import { hashBuiltins } from './hashes.ts';
 import { netCidrBuiltins } from './net-cidr.ts';
 import { failingSoftly } from './operands.ts';
+import { regexBuiltins } from './regex.ts';
 import { semverBuiltins } from './semver.ts';
 import { stringBuiltins } from './strings.ts';
 import { timeBuiltins } from './time.ts';
@@ -17,6 +18,7 @@ const families = [
   encodingBuiltins,
   hashBuiltins,
   netCidrBuiltins,
+  regexBuiltins,
   semverBuiltins,
   stringBuiltins,
   timeBuiltins,
