@@ -1,0 +1,81 @@
+import { ToolGateError } from '../errors.ts';
+import { column } from '../store/event-row.ts';
+import type { SqlParameter } from '../store/sql.ts';
+
+/** What to look for; everything given must fit. */
+export interface TrailFilter {
+	readonly principal?: string;
+	readonly agent?: string;
+	readonly tool?: string;
+	readonly server?: string;
+	/** `budgetExceeded` finds what admission refused, and `allow` doesn't. */
+	readonly decision?: string;
+	readonly outcome?: string;
+	readonly rule?: string;
+	readonly callId?: string;
+	readonly decisionId?: string;
+	readonly session?: string;
+	readonly turn?: string;
+	readonly kind?: string;
+	/** From this time on. */
+	readonly sinceMs?: number;
+	/** Before this time. */
+	readonly untilMs?: number;
+	/** Anywhere in the event, upper and lower case alike. */
+	readonly text?: string;
+}
+
+const EQUAL = {
+	principal: 'principal',
+	agent: 'agent',
+	tool: 'tool',
+	server: 'server',
+	outcome: 'outcome',
+	rule: 'rule',
+	callId: 'call_id',
+	decisionId: 'decision_id',
+	session: 'session',
+	turn: 'turn',
+	kind: 'kind',
+} as const satisfies Partial<Record<keyof TrailFilter, string>>;
+
+/** The condition on `events e`, its parameters added to `parameters`. */
+export function conditionOf(filter: TrailFilter, parameters: SqlParameter[]): string {
+	const place = (value: SqlParameter) => `$${parameters.push(value)}`;
+	const conditions = ['true'];
+	for (const [name, columnName] of Object.entries(EQUAL) as [keyof typeof EQUAL, string][]) {
+		const wanted = filter[name];
+		if (wanted !== undefined) conditions.push(`e.${columnName} = ${place(column(wanted))}`);
+	}
+	if (filter.decision === 'budgetExceeded') conditions.push(`(e.decision = 'budgetExceeded' OR e.admission = 'budgetExceeded')`);
+	else if (filter.decision !== undefined) conditions.push(`e.decision = ${place(column(filter.decision))} AND e.admission NOT IN ('budgetExceeded', 'unclaimable')`);
+	if (filter.sinceMs !== undefined) conditions.push(`e.time_ms >= ${place(filter.sinceMs)}`);
+	if (filter.untilMs !== undefined) conditions.push(`e.time_ms < ${place(filter.untilMs)}`);
+	// The body is JSON: what is looked for stands in it as JSON writes it.
+	if (filter.text !== undefined) conditions.push(`e.body ILIKE ${place(`%${JSON.stringify(filter.text).slice(1, -1).replaceAll(/[\\%_]/g, '\\$&')}%`)}`);
+	return conditions.join(' AND ');
+}
+
+/** A place between two events, for the next page. */
+export interface Cursor {
+	readonly timeMs: number;
+	readonly stream: string;
+	readonly sequence: number;
+}
+
+export function writeCursor({ timeMs, stream, sequence }: Cursor): string {
+	return Buffer.from(JSON.stringify([timeMs, stream, sequence])).toString('base64url');
+}
+
+/** @throws {ToolGateError} BAD_INPUT */
+export function readCursor(text: string): Cursor {
+	try {
+		const [timeMs, stream, sequence] = JSON.parse(Buffer.from(text, 'base64url').toString()) as unknown[];
+		if (Number.isSafeInteger(timeMs) && typeof stream === 'string' && Number.isSafeInteger(sequence)) {
+			return { timeMs: timeMs as number, stream, sequence: sequence as number };
+		}
+	} catch {
+		// Told below, like any other text that is no cursor.
+	}
+	throw new ToolGateError('BAD_INPUT', 'cursor: expected the `next` of an earlier page');
+}

@@ -1,0 +1,104 @@
+import { randomUUID } from 'node:crypto';
+import type { BudgetCharge, BudgetDemand, Tool, ToolCall, TrailEvent } from '../domain.ts';
+import { ToolGateError } from '../errors.ts';
+import { eventRow } from '../store/event-row.ts';
+import type { Sql, SqlRow } from '../store/sql.ts';
+import { charges } from './charges.ts';
+
+/** One budget in one window. */
+export interface BudgetView {
+	readonly key: string;
+	readonly rule: string;
+	readonly unit: string;
+	readonly limit: number;
+	/** Spent and reserved together. */
+	readonly used: number;
+	readonly spent: number;
+	readonly reserved: number;
+	/** The part of spent that no reservation covered. */
+	readonly overrun: number;
+	readonly windowEndMs: number;
+}
+
+export interface Budgets {
+	/** @throws {PolicyError} a demand can't be understood */
+	charges(demands: readonly BudgetDemand[], call: ToolCall, tool: Tool): BudgetCharge[];
+	/** Windows that are open now, the most used first. */
+	list(): Promise<BudgetView[]>;
+	show(key: string): Promise<BudgetView | undefined>;
+	/** Forgets what was spent; reservations of calls under way stay. Recorded with who did it. @throws {ToolGateError} NOT_FOUND, CONFLICT */
+	reset(key: string, by: string): Promise<BudgetView>;
+	/** Removes windows that ended `olderThanMs` ago or earlier and hold no reservation; returns how many. */
+	prune(olderThanMs: number): Promise<number>;
+}
+
+interface BudgetRow extends SqlRow {
+	key: string;
+	rule: string;
+	unit: string;
+	ceiling: number;
+	spent: number;
+	reserved: number;
+	overrun: number;
+	window_ends_at: number;
+}
+
+const COLUMNS = 'key, rule, unit, ceiling, spent, reserved, overrun, window_ends_at';
+const MAX_LISTED = 500;
+const MAX_ATTEMPTS = 10;
+
+/** @param stream of this process, for the record of resets */
+export function createBudgets({ sql, stream }: { readonly sql: Sql; readonly stream: string }): Budgets {
+	const budgets: Budgets = {
+		charges: (demands, call, tool) => (demands.length === 0 ? [] : charges(demands, call, tool, sql.nowMs())),
+
+		async list() {
+			const rows = await sql.query<BudgetRow>(
+				`SELECT ${COLUMNS} FROM budgets WHERE window_ends_at > clock_timestamp()
+				ORDER BY (spent + reserved)::float8 / greatest(ceiling, 1) DESC, key LIMIT ${MAX_LISTED}`,
+				[],
+			);
+			return rows.map(viewOf);
+		},
+
+		async show(key) {
+			const [row] = await sql.query<BudgetRow>(`SELECT ${COLUMNS} FROM budgets WHERE key = $1`, [key]);
+			return row && viewOf(row);
+		},
+
+		async reset(key, by) {
+			for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+				const before = await budgets.show(key);
+				if (before === undefined) throw new ToolGateError('NOT_FOUND', `no budget ${key.slice(0, 200)}`);
+				const { rule, unit, limit, spent, overrun } = before;
+				const event: TrailEvent = {
+					version: 1,
+					id: randomUUID(),
+					kind: 'operator',
+					timeMs: sql.nowMs(),
+					rule,
+					message: `budget reset: ${spent} ${unit} forgotten`,
+					detail: { act: 'budget reset', by, key, unit, limit, spent, overrun },
+				};
+				// Conditional on what was read: the record says exactly what was forgotten.
+				const reset = await sql.query(
+					`WITH reset AS (UPDATE budgets SET spent = 0, overrun = 0 WHERE key = $3 AND spent = $4 RETURNING key)
+					SELECT append_event($1, $2::jsonb) FROM reset`,
+					[stream, JSON.stringify(eventRow(event)), key, spent],
+				);
+				if (reset.length > 0) return { ...before, used: before.reserved, spent: 0, overrun: 0 };
+			}
+			throw new ToolGateError('CONFLICT', 'the budget is used faster than it can be read; try again');
+		},
+
+		async prune(olderThanMs) {
+			const rows = await sql.query(`DELETE FROM budgets WHERE window_ends_at < clock_timestamp() - $1 * interval '1 millisecond' AND reserved = 0 RETURNING key`, [olderThanMs]);
+			return rows.length;
+		},
+	};
+	return budgets;
+}
+
+function viewOf({ key, rule, unit, ceiling, spent, reserved, overrun, window_ends_at }: BudgetRow): BudgetView {
+	return { key, rule, unit, limit: ceiling, used: spent + reserved, spent, reserved, overrun, windowEndMs: window_ends_at };
+}
