@@ -64,6 +64,7 @@ t.test('keys are told apart by what they mean, not how they are written', async 
 	t.strictSame(refusal('{"p/q":{"~":{}, "~" : 1}}'), { code: 'duplicate_key', pointer: '/p~1q/~0' });
 	t.strictSame(refusal('{"a\\":{":1,"a\\":{":2}'), { code: 'duplicate_key', pointer: '/a":{' });
 	t.equal(refusal('{"a":{"a":1},"A":":{","b":[{"a":"\\\\"},{"a":"\\""}]}'), undefined, 'equal keys of different objects are fine');
+	t.equal(refusal('{"a":"\\":{","b":"\\\\","c":"\\\\\\":["}'), undefined, 'colons and brackets behind an escaped quote are text');
 	fc.assert(
 		fc.property(fc.uniqueArray(fc.string({ unit: 'grapheme' }), { minLength: 1, maxLength: 8 }), fc.nat(), (keys, at) => {
 			const twice = keys[at % keys.length] as string;

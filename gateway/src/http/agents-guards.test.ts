@@ -6,9 +6,9 @@ import { hashOfToken } from './tokens.ts';
 t.test('hosts, origins, types, sizes and repeated headers are looked at before anything is read', async (t) => {
 	const { send, rawBytes, port } = await listen(t, { deps: { callbacks: (app) => void app.post('/lark/actions', async () => ({ called: true })) } });
 	const body = initialize();
-	for (const host of ['evil.example', '127.0.0.1.evil.example', 'localhost@evil.example']) t.match(await send('POST', { headers: { host }, body }), { status: 403, json: { error: { code: -32600 } } }, host);
+	for (const host of ['evil.example', '127.0.0.1.evil.example', 'localhost@evil.example', 'localhost/x', 'localhost#x']) t.match(await send('POST', { headers: { host }, body }), { status: 403, json: { error: { code: -32600 } } }, host);
 	for (const host of ['localhost', `LOCALHOST:${port}`, 'gateway:18080', '[::1]:1', '127.0.0.1']) t.equal((await send('POST', { headers: { host }, body })).status, 200, host);
-	for (const origin of ['https://evil.example', 'null', 'http://localhost.evil.example', 'file://localhost']) t.equal((await send('POST', { headers: { origin }, body })).status, 403, origin);
+	for (const origin of ['https://evil.example', 'null', 'http://localhost.evil.example', 'file://localhost', 'http://localhost/x']) t.equal((await send('POST', { headers: { origin }, body })).status, 403, origin);
 	t.equal((await send('POST', { headers: { origin: 'http://localhost:6274' }, body })).status, 200);
 	t.equal((await send('GET', { headers: { host: 'evil.example' } })).status, 403);
 	t.strictSame((await send('POST', { path: '/lark/actions', headers: { host: 'tunnel.example' }, body })).json, { called: true });

@@ -108,6 +108,7 @@ t.test('what is not one JSON-RPC message is refused before anything happens', as
 	await refused('{"jsonrpc":"2.0","id":1}', 400, -32600);
 	await refused('{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}', 400, -32600);
 	await refused('{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":{"x":1e400}}}', 400, -32600, /exactly/);
+	await refused('{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{},"_meta":{"x":1e400}}}', 400, -32600, /exactly/);
 
 	t.equal((await send('POST', { headers, body: { jsonrpc: '2.0', method: 'tools/call', params: { name: 'echo' } } })).status, 202);
 	t.equal((await send('POST', { headers, body: { jsonrpc: '2.0', method: 'notifications/odd' } })).status, 202);
