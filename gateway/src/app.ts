@@ -4,12 +4,12 @@ import type { Notifier } from './approvals/approval.ts';
 import { createApprovals } from './approvals/approvals.ts';
 import { CallbackVerifier } from './approvals/lark/callback.ts';
 import { createLarkNotifier } from './approvals/lark/notifier.ts';
-import { Trail } from './audit/trail.ts';
-import { Budgets } from './budgets/budgets.ts';
+import { createTrail } from './audit/trail.ts';
+import { createBudgets } from './budgets/budgets.ts';
 import { callTool, type CallToolDeps } from './call-tool.ts';
 import { Capabilities } from './capabilities/capabilities.ts';
 import type { Config } from './config.ts';
-import type { JsonObject, TrailEvent } from './domain.ts';
+import type { TrailEvent } from './domain.ts';
 import { ToolGateError } from './errors.ts';
 import { createGate } from './gate.ts';
 import { groupsOf } from './groups.ts';
@@ -98,8 +98,8 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 		urlOf: (id) => `${config.approvals.url ?? peopleUrl}/approvals/${id}`,
 		onFault,
 	});
-	const budgets = new Budgets(store);
-	const trail = new Trail(store);
+	const budgets = createBudgets({ sql: store, stream: admission.stream });
+	const trail = createTrail(store);
 	const tokens = new Tokens(store);
 	const memberships = groupsOf(config.people);
 	const operator = { id: config.operator.as, groups: memberships(config.operator.as) };
@@ -177,7 +177,7 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 		operatorToken,
 		operator,
 		approvals,
-		trail: { ...trailRoutes(trail), verify: async () => ({ ...(await trail.verify()), durability: storeSays(store) }) },
+		trail: { ...trail, verify: async () => ({ ...(await trail.verify()), durability: storeSays(store) }) },
 		policy,
 		budgets,
 		tokens,
@@ -247,13 +247,3 @@ function personByOpenId({ people }: Config, memberships: (id: string) => readonl
 		return id === undefined ? undefined : { id, groups: memberships(id) };
 	};
 }
-
-function trailRoutes(trail: Trail) {
-	return {
-		search: trail.search.bind(trail),
-		call: trail.call.bind(trail),
-		tail: trail.tail.bind(trail),
-	};
-}
-
-export type { JsonObject };

@@ -5,6 +5,9 @@ export interface TrailEvent {
 	readonly tool?: string;
 	readonly decision?: string;
 	readonly outcome?: string;
+	/** What admission made of an intent: `granted`, or why it was refused. */
+	readonly admission?: string;
+	readonly approvalId?: string;
 	readonly input?: { readonly arguments?: unknown };
 	readonly [field: string]: unknown;
 }
@@ -30,14 +33,22 @@ export function tracesOf(events: readonly TrailEvent[]): CallTrace[] {
 	return [...calls].map(([callId, of]) => {
 		const words: string[] = [];
 		for (const event of of) for (const word of wordsOf(event, words)) if (word !== words.at(-1)) words.push(word);
-		const last = of.at(-1)!;
-		return { callId, tool: of.find(({ tool }) => tool !== undefined)?.tool ?? '?', words, isOver: last.kind === 'outcome' || last.kind === 'refusal' };
+		return { callId, tool: of.find(({ tool }) => tool !== undefined)?.tool ?? '?', words, isOver: of.some(isLast) };
 	});
 }
 
-function wordsOf({ kind, decision, outcome }: TrailEvent, soFar: readonly string[]): string[] {
-	// What follows an approval is admitted anew; its `allow` says nothing that `approved` has not said.
-	const first = decision !== undefined && (soFar.length === 0 || (kind !== 'intent' && decision !== soFar[0])) ? [decision] : [];
+const isRefusedInAdmission = ({ kind, admission }: TrailEvent): boolean => kind === 'intent' && admission !== 'granted';
+const isLast = (event: TrailEvent): boolean => event.kind === 'outcome' || event.kind === 'refusal' || isRefusedInAdmission(event);
+
+/** The words that an event adds to its call. */
+function wordsOf(event: TrailEvent, soFar: readonly string[]): string[] {
+	const { kind, decision, outcome, approvalId } = event;
+	if (kind === 'intent') {
+		if (isRefusedInAdmission(event)) return [event.admission === 'budgetExceeded' ? 'budgetExceeded' : 'approvalRequired'];
+		// What follows an approval is admitted anew; its `allow` says nothing that `approved` has not said.
+		return soFar.length === 0 ? ['allow'] : approvalId === undefined || soFar.includes('approved') ? [] : ['approved'];
+	}
+	const first = decision !== undefined && !soFar.includes(decision) ? [decision] : [];
 	return outcome === undefined ? first : [...first, outcome];
 }
 
