@@ -1,7 +1,9 @@
 /** What every driver of the store keeps: one suite, run on each. */
 import t, { type Test } from 'tap';
+import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
-import { embedded, onServer, type FreshDatabase } from '../../test/stores.ts';
+import { embeddedDataDir, onServer, type FreshDatabase } from '../../test/stores.ts';
+import { openPglite } from './pglite.ts';
 import type { SqlExecutor } from './sql.ts';
 import { StoreUnavailable } from './sql.ts';
 
@@ -15,7 +17,9 @@ t.test('the store on the embedded database', async (t) => {
 	const note = (worker: Worker) => workers.push(worker);
 	process.on('worker', note);
 	t.teardown(() => process.off('worker', note));
-	await storeContract(t, embedded(t), async () => {
+	const folder = join(await embeddedDataDir(t), 'database');
+	const open = () => openPglite(folder, async () => {});
+	await storeContract(t, { driver: 'pglite', open }, async () => {
 		await workers.at(-1)?.terminate();
 	});
 });
@@ -208,6 +212,7 @@ async function storeContract(t: Test, database: FreshDatabase, cut: () => Promis
 		await t.rejects(store.listen('news', () => {}), StoreUnavailable);
 		await store.close();
 		const again = await database.open();
+		t.teardown(() => again.close());
 		t.same(await again.query('SELECT id FROM things WHERE id IN (60, 61, 70) ORDER BY id'), [{ id: 60 }, { id: 70 }], 'another store finds what this one left');
 	});
 }
