@@ -68,6 +68,7 @@ export interface Listener {
 	begin(headers?: Record<string, string>, path?: string): Promise<Record<string, string>>;
 	/** Opens a stream: status, and events as they come. */
 	open(method: 'GET' | 'POST', headers: Record<string, string>, body?: unknown): Promise<OpenStream>;
+	close(): Promise<void>;
 	/** Connections open at the server. */
 	connections(): Promise<number>;
 	/** Writes bytes to a raw connection and reads until it closes. */
@@ -180,6 +181,7 @@ export async function listen(t: Test, settings: Settings = {}): Promise<Listener
 				close: () => outgoing.destroy(),
 			};
 		},
+		close: () => app.close(),
 		connections: () => new Promise((resolve, reject) => app.server.getConnections((error, count) => (error ? reject(error) : resolve(count)))),
 		async rawBytes(text) {
 			const socket = connect(port, '127.0.0.1');

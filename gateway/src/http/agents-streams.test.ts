@@ -137,3 +137,29 @@ t.test('a reader that never reads is cut off, and memory stays bounded', async (
 	t.ok((await cutOffAfter.promise) < 500, 'after what the kernel takes and 1 MiB more');
 	socket.destroy();
 });
+
+t.test('closing ends the standing stream at once and lets answers under way go out, as JSON and as streams', async (t) => {
+	const { begin, open, send, gate, close } = await listen(t);
+	const headers = { ...(await begin()), connection: 'keep-alive' };
+	const hold = Promise.withResolvers<void>();
+	const bothStarted = Promise.withResolvers<void>();
+	gate.onCall = async ({ downstream, name }) => {
+		if (name === 'streamed') downstream.notify({ jsonrpc: '2.0', method: 'notifications/progress', params: { progressToken: 1, progress: 1 } });
+		if (gate.calls.length === 2) bothStarted.resolve();
+		await hold.promise;
+		return ok('finished');
+	};
+	const standing = await open('GET', headers);
+	await standing.next();
+	const streamed = await open('POST', { ...headers, ...EVENTS }, call(1, 'streamed'));
+	const plain = send('POST', { headers, body: call(2) });
+	await bothStarted.promise;
+	const closed = close();
+	t.equal(await standing.next(), 'END');
+	hold.resolve();
+	t.match((await plain).json, { id: 2, result: { content: [{ text: 'finished' }] } });
+	await streamed.next();
+	await streamed.next();
+	t.match(await streamed.next(), 'finished');
+	await closed;
+});

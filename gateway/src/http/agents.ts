@@ -27,6 +27,7 @@ const MAX_BODY_BYTES_AT_ONCE = 256 * 1024 * 1024;
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_MS = 72_000;
+const CLOSE_IDLE_EVERY_MS = 50;
 
 interface Admitted {
 	readonly identity: Identity;
@@ -58,7 +59,12 @@ export function buildAgentsListener(deps: AgentsDeps): FastifyInstance {
 		void app.register(async (scope) => callbacks(scope));
 	}
 	void app.register(async (scope) => mcpRoutes(scope, deps));
-	app.addHook('preClose', async () => deps.mcp.close());
+	app.addHook('preClose', async () => {
+		deps.mcp.close();
+		// Answers under way go out first; connections that are kept alive after them would hold up the end.
+		const closing = setInterval(() => app.server.closeIdleConnections(), CLOSE_IDLE_EVERY_MS);
+		app.server.once('close', () => clearInterval(closing));
+	});
 	return app;
 }
 

@@ -48,7 +48,7 @@ export class McpEndpoint {
 		this.#legacy.toolsChanged();
 	}
 
-	/** Ends every stream; answers under way still go out. */
+	/** Ends what would never end by itself; answers under way still go out, also as streams. */
 	close(): void {
 		this.#legacy.close();
 	}

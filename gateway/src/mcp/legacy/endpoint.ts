@@ -87,10 +87,11 @@ export class LegacyEndpoint {
 		if (this.#changeTimer === undefined) this.#tellChange();
 	}
 
+	/** Ends the standing streams, which nothing else would end; those of calls under way end with their answers. */
 	close(): void {
 		clearInterval(this.#sweeper);
 		clearTimeout(this.#changeTimer);
-		this.#streams.close();
+		for (const session of this.#sessions) session.standing?.end();
 	}
 
 	#tellChange(): void {

@@ -5,7 +5,7 @@ import type { JsonObject } from '../../domain.ts';
 
 /** A connection with more unread bytes than this is closed; what it missed can be replayed. */
 const MAX_UNREAD_BYTES = 1024 * 1024;
-/** What one stream, and what all together, keep for a replay. The newest event of a stream is always kept. */
+/** What one stream (but always its newest event), and what all together, keep for a replay. */
 const MAX_KEPT_BYTES_PER_STREAM = 1024 * 1024;
 const MAX_KEPT_BYTES = 64 * 1024 * 1024;
 /** An ended stream can be replayed this long. */
@@ -117,13 +117,11 @@ export class Streams {
 	readonly nowMs: () => number;
 	/** In the order they began. */
 	readonly #all = new Set<EventStream>();
-	readonly #timer: NodeJS.Timeout;
 	#keptBytes = 0;
 
 	constructor({ nowMs, keepAliveMs }: { nowMs: () => number; keepAliveMs: number }) {
 		this.nowMs = nowMs;
-		this.#timer = setInterval(() => this.#tick(), keepAliveMs);
-		this.#timer.unref();
+		setInterval(() => this.#tick(), keepAliveMs).unref();
 	}
 
 	add(stream: EventStream): void {
@@ -149,11 +147,6 @@ export class Streams {
 			this.#keptBytes -= stream.forget();
 			if (this.#keptBytes <= MAX_KEPT_BYTES) return;
 		}
-	}
-
-	close(): void {
-		clearInterval(this.#timer);
-		for (const stream of this.#all) this.remove(stream);
 	}
 
 	#tick(): void {
