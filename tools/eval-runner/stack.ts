@@ -78,7 +78,7 @@ export class Stack {
 
 	/** The fake Stripe as it was seeded. */
 	async resetLedger(): Promise<void> {
-		await json(`${this.#file.services.localstripe}/_reset`, { method: 'POST', body: {} });
+		await json(`${this.#file.services.localstripe}/_reset`, { method: 'POST' });
 	}
 
 	async larkMode(mode: 'approve' | 'reject' | 'ignore'): Promise<void> {
