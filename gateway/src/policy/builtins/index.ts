@@ -3,6 +3,7 @@ import { castBuiltins } from './casts.ts';
 import { collectionBuiltins } from './collections.ts';
 import { encodingBuiltins } from './encodings.ts';
 import { hashBuiltins } from './hashes.ts';
+import { jsonPatchBuiltins } from './json-patch.ts';
 import { netCidrBuiltins } from './net-cidr.ts';
 import { failingSoftly } from './operands.ts';
 import { regexBuiltins } from './regex.ts';
@@ -17,6 +18,7 @@ const families = [
   collectionBuiltins,
   encodingBuiltins,
   hashBuiltins,
+  jsonPatchBuiltins,
   netCidrBuiltins,
   regexBuiltins,
   semverBuiltins,

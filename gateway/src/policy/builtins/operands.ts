@@ -22,6 +22,11 @@ export function failingSoftly(builtin: (ctx: BuiltinContext, ...args: RegoValue[
   };
 }
 
+/** The value, which may be null but must be there. */
+export function present(value: RegoValue | undefined): RegoValue {
+  return value === undefined ? fail() : value;
+}
+
 export type PlainObject = { [key: string]: RegoValue };
 
 export function stringOf(value: RegoValue | undefined): string {
