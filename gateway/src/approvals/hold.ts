@@ -27,6 +27,9 @@ const TURN_MS = 2_000;
 const LOOK_AGAIN_MS = 20;
 const MAX_ATTEMPTS = 10;
 
+/** It can still be decided, or used. */
+const isOpen = ({ state }: ApprovalView): boolean => state === 'pending' || state === 'approved';
+
 /** Holds calls until a person has decided, the approval has ended, or the hold is over. */
 export class Holds {
 	readonly #deps: HoldDeps;
@@ -59,7 +62,7 @@ export class Holds {
 				return id;
 			}
 			const { view, isOver } = found;
-			if (view.state === 'pending' || view.state === 'approved') {
+			if (isOpen(view)) {
 				const changed = isOver ? undefined : changedSince(view, wish);
 				if (isOver || changed !== undefined) {
 					await this.#expire(view, changed);
@@ -80,6 +83,11 @@ export class Holds {
 			for (;;) {
 				const entry = news ?? (await ledger.get(id));
 				if (entry === undefined) throw new Error(`the approval ${id} is gone`);
+				if (entry.isOver && isOpen(entry.view)) {
+					await this.#expire(entry.view);
+					news = undefined;
+					continue;
+				}
 				const ended = await this.#endOf(entry);
 				if (ended !== undefined) return ended;
 				const leftMs = untilMs - nowMs();
@@ -92,18 +100,16 @@ export class Holds {
 	}
 
 	/** How the wait ends with what is known; undefined: it goes on. */
-	async #endOf({ view, isOver, isReplayable }: ApprovalEntry): Promise<HoldEnd | undefined> {
+	async #endOf({ view, isReplayable }: ApprovalEntry): Promise<HoldEnd | undefined> {
 		const { ledger, keys, nowMs } = this.#deps;
 		const approvalId = view.id;
 		switch (view.state) {
 			case 'pending':
+			case 'dispatched':
+				return undefined;
 			case 'approved':
-				if (isOver) {
-					await this.#expire(view);
-					return undefined;
-				}
-				if (view.state === 'pending' || (this.#taken.get(view.id) ?? 0) > nowMs()) return undefined;
-				this.#take(view.id);
+				if ((this.#taken.get(approvalId) ?? 0) > nowMs()) return undefined;
+				this.#take(approvalId);
 				return { kind: 'approved', approvalId, releases: releasesOf(view) };
 			case 'rejected':
 			case 'expired':
@@ -111,8 +117,6 @@ export class Holds {
 				const { by, reason } = view.decided ?? {};
 				return { kind: view.state, approvalId, ...(by === undefined ? {} : { by }), ...(reason === undefined ? {} : { reason }) };
 			}
-			case 'dispatched':
-				return undefined;
 			case 'outcome_unknown':
 				return { kind: 'outcome_unknown', approvalId };
 			case 'done':
@@ -129,9 +133,8 @@ export class Holds {
 		this.#taken.set(id, nowMs + TURN_MS);
 	}
 
-	#lookAgainMs({ view, isOver }: ApprovalEntry): number {
+	#lookAgainMs({ view }: ApprovalEntry): number {
 		if (view.state === 'dispatched') return Infinity;
-		if (isOver) return LOOK_AGAIN_MS;
 		const endsInMs = Math.max(LOOK_AGAIN_MS, view.expiresAtMs - this.#deps.nowMs());
 		return view.state === 'approved' ? Math.min(TURN_MS, endsInMs) : endsInMs;
 	}

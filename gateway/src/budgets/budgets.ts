@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { BudgetCharge, BudgetDemand, Tool, ToolCall, TrailEvent } from '../domain.ts';
 import { ToolGateError } from '../errors.ts';
 import { eventRow } from '../store/event-row.ts';
-import type { Sql, SqlRow } from '../store/sql.ts';
+import { type Sql, type SqlRow, StoreUnavailable } from '../store/sql.ts';
 import { charges } from './charges.ts';
 
 /** One budget in one window. */
@@ -28,8 +28,16 @@ export interface Budgets {
 	show(key: string): Promise<BudgetView | undefined>;
 	/** Forgets what was spent; reservations of calls under way stay. Recorded with who did it. @throws {ToolGateError} NOT_FOUND, CONFLICT */
 	reset(key: string, by: string): Promise<BudgetView>;
-	/** Removes windows that ended `olderThanMs` ago or earlier and hold no reservation; returns how many. */
-	prune(olderThanMs: number): Promise<number>;
+	/** Forgets windows that ended long ago; returns how many. Runs by itself too. */
+	prune(): Promise<number>;
+	close(): void;
+}
+
+export interface BudgetsOptions {
+	readonly sql: Sql;
+	/** Of this process, for the record of resets. */
+	readonly stream: string;
+	readonly onFault: (error: unknown) => void;
 }
 
 interface BudgetRow extends SqlRow {
@@ -46,9 +54,11 @@ interface BudgetRow extends SqlRow {
 const COLUMNS = 'key, rule, unit, ceiling, spent, reserved, overrun, window_ends_at';
 const MAX_LISTED = 500;
 const MAX_ATTEMPTS = 10;
+/** Ended windows are kept for a while, for whoever looks back. */
+const KEPT_DAYS = 35;
+const PRUNE_EVERY_MS = 3_600_000;
 
-/** @param stream of this process, for the record of resets */
-export function createBudgets({ sql, stream }: { readonly sql: Sql; readonly stream: string }): Budgets {
+export function createBudgets({ sql, stream, onFault }: BudgetsOptions): Budgets {
 	const budgets: Budgets = {
 		charges: (demands, call, tool) => (demands.length === 0 ? [] : charges(demands, call, tool, sql.nowMs())),
 
@@ -91,11 +101,19 @@ export function createBudgets({ sql, stream }: { readonly sql: Sql; readonly str
 			throw new ToolGateError('CONFLICT', 'the budget is used faster than it can be read; try again');
 		},
 
-		async prune(olderThanMs) {
-			const rows = await sql.query(`DELETE FROM budgets WHERE window_ends_at < clock_timestamp() - $1 * interval '1 millisecond' AND reserved = 0 RETURNING key`, [olderThanMs]);
+		async prune() {
+			const rows = await sql.query(`DELETE FROM budgets WHERE window_ends_at < clock_timestamp() - interval '${KEPT_DAYS} days' AND reserved = 0 RETURNING key`, []);
 			return rows.length;
 		},
+
+		close: () => clearInterval(timer),
 	};
+	const timer = setInterval(() => {
+		budgets.prune().catch((error: unknown) => {
+			// A store that is away is told where calls meet it.
+			if (!(error instanceof StoreUnavailable)) onFault(error);
+		});
+	}, PRUNE_EVERY_MS).unref();
 	return budgets;
 }
 
