@@ -98,7 +98,7 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 		urlOf: (id) => `${config.approvals.url ?? peopleUrl}/approvals/${id}`,
 		onFault,
 	});
-	const budgets = createBudgets({ sql: store, stream: admission.stream });
+	const budgets = createBudgets({ sql: store, stream: admission.stream, onFault });
 	const trail = createTrail(store);
 	const tokens = new Tokens(store);
 	const memberships = groupsOf(config.people);
