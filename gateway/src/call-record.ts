@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Admission, Admitted } from './admission.ts';
 import type { HoldEnd } from './approvals/approval.ts';
-import type { UpstreamAnswer } from './call-tool.ts';
 import type { BudgetCharge, Decision, EventKind, JsonObject, Outcome, Tool, ToolCall, TrailEvent } from './domain.ts';
 import { numberAt } from './json-pointer.ts';
 import { refusals } from './refusals.ts';
+import type { UpstreamAnswer } from './upstreams/upstream-call.ts';
 
 /** A tool name is the agent's own text: enough of it to recognise. */
 const MAX_NAME_CHARACTERS = 200;

@@ -17,29 +17,7 @@ import { CallRecord } from './call-record.ts';
 import type { Judge } from './policy/judge.ts';
 import type { Obligations } from './policy/obligations.ts';
 import { refusals } from './refusals.ts';
-
-/** What came back from an upstream. */
-export type UpstreamAnswer =
-	| { readonly kind: 'answered'; readonly message: JsonObject; readonly bytes: number }
-	/** Provably not sent. */
-	| { readonly kind: 'not_sent'; readonly why: string }
-	/** Sent; no answer by the deadline. */
-	| { readonly kind: 'timed_out'; readonly why: string }
-	/** Sent; the answer broke off or can't be read. */
-	| { readonly kind: 'broken'; readonly why: string }
-	/** Answered, over the limit of bytes; the rest was not read. */
-	| { readonly kind: 'too_large'; readonly why: string };
-
-export interface UpstreamCall {
-	readonly upstream: string;
-	/** The agent's session, which has an upstream session of its own. */
-	readonly sessionId?: string;
-	/** The JSON-RPC request as it goes up; its id is replaced by the upstream module. */
-	readonly message: JsonObject;
-	readonly timeoutMs?: number;
-	readonly maxResultBytes?: number;
-	readonly downstream: ToolCall['downstream'];
-}
+import type { UpstreamAnswer, UpstreamCall } from './upstreams/upstream-call.ts';
 
 export interface CallToolDeps {
 	readonly capabilities: { find(listedName: string): Tool | undefined };

@@ -1,10 +1,10 @@
 import type { Admitted } from './admission.ts';
 import type { HoldEnd } from './approvals/approval.ts';
-import type { UpstreamAnswer } from './call-tool.ts';
 import type { CallRecord } from './call-record.ts';
 import type { ArgumentProblem, Decision, Outcome, Reason, Refusal, Tool, ToolCall, TrailWord } from './domain.ts';
 import { Overloaded, PolicyError } from './errors.ts';
 import { StoreUnavailable } from './store/sql.ts';
+import type { UpstreamAnswer } from './upstreams/upstream-call.ts';
 
 /** One wording per refusal: what happened, and whether to try again. The agent's model reads it. */
 

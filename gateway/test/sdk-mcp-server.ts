@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { createServer, type IncomingHttpHeaders } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
@@ -24,7 +24,8 @@ export async function sdkMcpServer(t: Test, makeServer: () => McpServer, answers
 	const transports = new Map<string, StreamableHTTPServerTransport>();
 	const sessions = new Map<string, McpServer>();
 	const requests: SdkMcpServer['requests'] = [];
-	const http = createServer(async (request, response) => {
+	const http = createServer((request, response) => void serve(request, response));
+	async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
 		const chunks: Buffer[] = [];
 		for await (const chunk of request) chunks.push(chunk as Buffer);
 		const body = Buffer.concat(chunks).toString();
@@ -33,7 +34,7 @@ export async function sdkMcpServer(t: Test, makeServer: () => McpServer, answers
 		const transport = id === undefined ? await openSession() : transports.get(String(id));
 		if (transport === undefined) response.writeHead(404).end();
 		else await transport.handleRequest(request, response, body === '' ? undefined : JSON.parse(body));
-	});
+	}
 	async function openSession(): Promise<StreamableHTTPServerTransport> {
 		const server = makeServer();
 		const transport = new StreamableHTTPServerTransport({

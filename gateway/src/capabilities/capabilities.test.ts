@@ -122,7 +122,7 @@ await eachStore(t, async (t, database) => {
 });
 
 t.test('one store', async (t) => {
-	const sql = await (await embedded(t)).open();
+	const sql = await embedded(t).open();
 
 	await t.test('attack 1: a tool with concealed characters is held and pins nothing; the others are listed', async (t) => {
 		const shop = new Fake('poisoned', tool('good'), tool('bad', { description: 'adds\u{e0069}\u{e0067}\u{e006e}' }));
@@ -262,5 +262,10 @@ t.test('one store', async (t) => {
 		await server.revive();
 		await capabilities.refresh('real');
 		t.match(capabilities.status(), [{ state: 'up', toolCount: 1 }]);
+		const [session] = server.sessions.keys();
+		while (!server.requests.some(({ httpMethod, headers }) => httpMethod === 'GET' && headers['mcp-session-id'] === session)) await new Promise((resolve) => setImmediate(resolve));
+		const again = heard(() => capabilities!.find('later') !== undefined);
+		servers.at(-1)!.registerTool('later', {}, () => ({ content: [] }));
+		await again;
 	});
 });

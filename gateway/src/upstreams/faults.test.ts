@@ -3,13 +3,15 @@ import type { AddressInfo, Socket } from 'node:net';
 import { createServer as createTcpServer } from 'node:net';
 import t, { type Test } from 'tap';
 import { event, json, type RawMcpServer, rawMcpServer, stream } from '../../test/raw-mcp-server.ts';
-import type { UpstreamAnswer } from '../call-tool.ts';
+import type { UpstreamAnswer } from './upstream-call.ts';
 import type { JsonObject } from '../domain.ts';
 import { Upstreams } from './upstreams.ts';
 
 interface Caller {
 	readonly notified: JsonObject[];
 	readonly agent: AbortController;
+	/** Opens the session, so that a call's time is the call's alone. */
+	open(): Promise<unknown>;
 	call(options?: { timeoutMs?: number; maxResultBytes?: number; meta?: JsonObject }): Promise<UpstreamAnswer>;
 }
 
@@ -21,6 +23,7 @@ function callerOf(t: Test, url: string): Caller {
 	return {
 		notified,
 		agent,
+		open: () => upstreams.all[0]!.initializeResult(),
 		call: ({ meta, ...rest } = {}) =>
 			upstreams.call({
 				upstream: 'bad',
@@ -36,6 +39,7 @@ type Respond = (response: ServerResponse, id: number) => void;
 async function callAgainst(t: Test, respond: Respond, options?: Parameters<Caller['call']>[0]): Promise<{ answer: UpstreamAnswer; server: RawMcpServer; caller: Caller }> {
 	const server = await rawMcpServer(t, { 'tools/call': ({ message }, response) => respond(response, message['id'] as number) });
 	const caller = callerOf(t, server.url);
+	await caller.open();
 	return { answer: await caller.call(options), server, caller };
 }
 
@@ -140,8 +144,8 @@ t.test('too large', async (t) => {
 		['by its own length, before a byte is read', (response) => response.writeHead(200, { 'content-type': 'application/json', 'content-length': '1000001' }).flushHeaders()],
 		['in one body', (response) => response.writeHead(200, { 'content-type': 'application/json' }).end('x'.repeat(200_000))],
 		['in one event', (response) => stream(response).end(`data: ${'x'.repeat(200_000)}\n\n`)],
-		['in a line that never ends', (response) => void pump(response, 'x'.repeat(10_000))],
-		['in lines that never end', (response) => void pump(response, 'data: \n'.repeat(10_000))],
+		['in a line that never ends', (response) => pump(response, 'x'.repeat(10_000))],
+		['in lines that never end', (response) => pump(response, 'data: \n'.repeat(10_000))],
 	];
 	for (const [name, respond] of cases) {
 		await t.test(name, async (t) => {
@@ -222,12 +226,22 @@ t.test('a stream that can not be taken up again is broken, not unsent', async (t
 	await server.revive();
 });
 
+t.test('a session that is lost while a stream is taken up again does not repeat the call', async (t) => {
+	const server = await rawMcpServer(t, {
+		'tools/call': (_, response) => stream(response, 'id: e1\nretry: 1\ndata: \n\n').end(),
+		GET: ({ headers }, response) => headers['last-event-id'] === undefined ? response.writeHead(405).end() : json(response, 404, { jsonrpc: '2.0', id: calls(server)[0]!.message['id']!, error: { code: -32001, message: 'Session not found' } }),
+	});
+	t.match(await callerOf(t, server.url).call(), { kind: 'broken', why: /was not offered again \(HTTP 404\)/ });
+	t.equal(calls(server).length, 1);
+});
+
 t.test('one upstream that hangs leaves the others alone', async (t) => {
 	const hung = await rawMcpServer(t, { 'tools/call': () => {} });
 	const well = await rawMcpServer(t, { 'tools/call': ({ message }, response) => json(response, 200, answerTo(message['id'] as number)) });
 	const settings = (url: string) => ({ url, headers: {}, timeoutMs: 300 });
 	const upstreams = new Upstreams({ hung: settings(hung.url), well: settings(well.url) }, { maxResultBytes: 1000, version: '0', onStale: () => {} });
 	t.teardown(() => upstreams.close(0));
+	await Promise.all(upstreams.all.map((upstream) => upstream.initializeResult()));
 	const downstream = { notify: () => {}, cancelled: new AbortController().signal };
 	const message = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: {} };
 	const order: string[] = [];

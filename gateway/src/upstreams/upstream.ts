@@ -1,5 +1,5 @@
 import { Pool } from 'undici';
-import type { UpstreamAnswer, UpstreamCall } from '../call-tool.ts';
+import type { UpstreamAnswer, UpstreamCall } from './upstream-call.ts';
 import type { JsonObject } from '../domain.ts';
 import { Health, type UpstreamHealth } from './health.ts';
 import type { Endpoint, Opened } from './legacy/handshake.ts';
@@ -43,9 +43,11 @@ export class Upstream {
 	readonly #endpoint: Endpoint;
 	readonly #health: Health;
 	readonly #sessions = new Map<string, LegacySession>();
+	readonly #ownParams: JsonObject;
 	readonly #own: LegacySession;
 	readonly #closing = new AbortController();
-	#isHolding = false;
+	/** Ends the stream held for the gateway's own session, when there is a newer one. */
+	#holding = new AbortController();
 	#running = 0;
 	#onIdle: (() => void) | undefined;
 
@@ -66,7 +68,8 @@ export class Upstream {
 		const headers = [...HEADERS, ...readConfiguredHeaders(name, url, settings.headers)];
 		this.#endpoint = { dispatcher: this.#pool, path: `${url.pathname}${url.search}`, headers };
 		this.#health = new Health(name, options.onHealth);
-		this.#own = this.#session({ capabilities: {}, clientInfo: { name: 'toolgate', version: options.version } }, (opened) => void this.#hold(opened));
+		this.#ownParams = { capabilities: {}, clientInfo: { name: 'toolgate', version: options.version } };
+		this.#own = this.#session(this.#ownParams, (opened) => void this.#hold(opened));
 	}
 
 	get health(): UpstreamHealth {
@@ -91,14 +94,17 @@ export class Upstream {
 		await session?.close();
 	}
 
-	/** Sends one request, once. A call of no session, or of one that is not known here, goes in the gateway's own. Never rejects. */
+	/** Sends one request, once. A call of no session goes in the gateway's own. Never rejects. */
 	async call(call: UpstreamCall): Promise<UpstreamAnswer> {
 		if (this.#closing.signal.aborted) return { kind: 'not_sent', why: 'the gateway is closing' };
-		const session = (call.sessionId === undefined ? undefined : this.#sessions.get(call.sessionId)) ?? this.#own;
+		const known = call.sessionId === undefined ? this.#own : this.#sessions.get(call.sessionId);
+		// What a session that is not known here may know is nobody else's: its call gets a session that ends with it.
+		const session = known ?? this.#session(this.#ownParams, () => {});
 		this.#running++;
 		try {
 			return await session.call(call);
 		} finally {
+			if (known === undefined) void session.close();
 			if (--this.#running === 0) this.#onIdle?.();
 		}
 	}
@@ -152,18 +158,18 @@ export class Upstream {
 		return new LegacySession(this.#endpoint, params, limits, events);
 	}
 
-	/** Holds the stream of the gateway's own session while there is one. */
+	/** Holds the stream of the gateway's own session until there is a newer session. */
 	async #hold(opened: Opened): Promise<void> {
-		if (this.#isHolding) return;
-		this.#isHolding = true;
-		const end = await holdOwnStream({ ...this.#endpoint, headers: opened.headers }, this.#closing.signal, {
+		this.#holding.abort();
+		this.#holding = new AbortController();
+		const signal = AbortSignal.any([this.#holding.signal, this.#closing.signal]);
+		const end = await holdOwnStream({ ...this.#endpoint, headers: opened.headers }, signal, {
 			onMessage: (message) => {
 				if (message.kind === 'request') this.#own.reply(opened, message.id, message.method);
 				if (message.kind === 'notification' && message.method === 'notifications/tools/list_changed') this.#options.onStale();
 			},
 			onGap: () => this.#options.onStale(),
 		});
-		this.#isHolding = false;
 		if (end !== 'lost') return;
 		this.#own.forget(opened);
 		this.#options.onStale();

@@ -3,7 +3,7 @@ import t, { type Test } from 'tap';
 import { z } from 'zod';
 import { rawMcpServer, stream } from '../../test/raw-mcp-server.ts';
 import { type SdkMcpServer, sdkMcpServer } from '../../test/sdk-mcp-server.ts';
-import type { UpstreamCall } from '../call-tool.ts';
+import type { UpstreamCall } from './upstream-call.ts';
 import type { JsonObject } from '../domain.ts';
 import { Upstreams, type UpstreamsOptions } from './upstreams.ts';
 
@@ -90,6 +90,13 @@ for (const answers of ['json', 'sse'] as const) {
 		}
 		t.test('an error of the server is an answer', async (t) => {
 			t.match(await upstreams.call({ ...call('echo', {}), message: { jsonrpc: '2.0', id: 1, method: 'nothing/known' } }), { kind: 'answered', message: { error: { code: -32601 } } });
+		});
+		t.test('a call of a session that is not known here shares nobody\'s, and leaves none behind', async (t) => {
+			const before = server.sessions.size;
+			const [one, two] = [await upstreams.call(call('echo', { text: 'hi' }, { sessionId: 'gone' })), await upstreams.call(call('echo', { text: 'hi' }, { sessionId: 'gone' }))];
+			t.match([one, two], [{ kind: 'answered' }, { kind: 'answered' }]);
+			t.notSame(one, two);
+			while (server.sessions.size > before) await new Promise((resolve) => setImmediate(resolve));
 		});
 		t.test('each agent session has its own; it ends with it', async (t) => {
 			await upstreams.openSession('another', AGENT);

@@ -1,4 +1,4 @@
-import type { UpstreamAnswer, UpstreamCall } from '../call-tool.ts';
+import type { UpstreamAnswer, UpstreamCall } from './upstream-call.ts';
 import type { JsonObject } from '../domain.ts';
 import type { UpstreamHealth } from './health.ts';
 import { Upstream, type UpstreamSettings } from './upstream.ts';

@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue } from '../../domain.ts';
-import type { UpstreamCall } from '../../call-tool.ts';
+import type { UpstreamCall } from '../upstream-call.ts';
 import { type Incoming, isObject, stripOurMeta } from './messages.ts';
 
 /** What the gateway takes care of itself; everything else on a call's stream goes to the agent that made the call. */

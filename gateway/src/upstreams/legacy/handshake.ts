@@ -26,8 +26,6 @@ export interface Opened {
 
 export interface NotOpened {
 	readonly why: string;
-	/** The upstream itself answered, and declined. */
-	readonly isAnswered: boolean;
 }
 
 const MAX_HANDSHAKE_BYTES = 1_048_576;
@@ -43,7 +41,7 @@ export async function handshake(endpoint: Endpoint, params: JsonObject, id: numb
 	const reader = new AnswerReader(id, MAX_HANDSHAKE_BYTES, () => {});
 	const body = JSON.stringify(stripOurMeta({ jsonrpc: '2.0', id, method: 'initialize', params: { ...params, protocolVersion: REVISIONS[0] } }));
 	const end = await exchange(dispatcher, { path, method: 'POST', headers, body, timeoutMs }, reader);
-	if (end.kind === 'failed') return { why: end.why, isAnswered: false };
+	if (end.kind === 'failed') return { why: end.why };
 	if (end.kind === 'refused') return declined(`it refused initialize with HTTP ${end.status}`);
 	if (end.kind === 'paused') return declined('its stream ended before it answered initialize');
 	if (end.kind !== 'answered') return declined(`its answer to initialize is no good: ${end.why}`);
@@ -61,9 +59,9 @@ export async function handshake(endpoint: Endpoint, params: JsonObject, id: numb
 		{ path, method: 'POST', headers, body: '{"jsonrpc":"2.0","method":"notifications/initialized"}', timeoutMs: Math.max(1, endsAtMs - performance.now()) },
 		new StatusReader(),
 	);
-	if (initialized.kind === 'failed') return { why: initialized.why, isAnswered: false };
+	if (initialized.kind === 'failed') return { why: initialized.why };
 	if (initialized.status > 299) return declined(`it refused notifications/initialized with HTTP ${initialized.status}`);
 	return { sessionId, headers, result };
 }
 
-const declined = (why: string): NotOpened => ({ why, isAnswered: true });
+const declined = (why: string): NotOpened => ({ why });

@@ -1,4 +1,4 @@
-import type { UpstreamAnswer } from '../../call-tool.ts';
+import type { UpstreamAnswer } from '../upstream-call.ts';
 import type { JsonObject } from '../../domain.ts';
 
 /** The upstream did not take the request because it does not know the session. */

@@ -21,9 +21,11 @@ export async function sendRequest({ dispatcher, path, headers }: Endpoint, body:
 		if (!isOpenEnded || after === undefined || leftMs() <= waitMs) return end;
 		await delay(waitMs);
 		const resumed = await exchange(dispatcher, { path, method: 'GET', headers: [...headers, 'last-event-id', after], timeoutMs: leftMs() }, reader);
-		if (resumed.kind === 'refused') return { kind: 'broken', why: `its stream ended before the answer, and was not offered again (HTTP ${resumed.status})` };
-		// The call itself was sent, whatever became of this request.
-		end = resumed.kind === 'failed' ? { ...resumed, isSent: true } : resumed;
-		if (resumed.kind === 'failed' && !resumed.isSent) return end;
+		// The call itself was sent, whatever became of this request: nothing here may look like a call that was turned away.
+		if (resumed.kind === 'refused' || (resumed.kind === 'answered' && resumed.status > 299)) {
+			return { kind: 'broken', why: `its stream ended before the answer, and was not offered again (HTTP ${resumed.status})` };
+		}
+		if (resumed.kind === 'failed' && !resumed.isSent) return { ...resumed, isSent: true };
+		end = resumed;
 	}
 }

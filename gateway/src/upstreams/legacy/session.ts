@@ -1,4 +1,4 @@
-import type { UpstreamAnswer, UpstreamCall } from '../../call-tool.ts';
+import type { UpstreamAnswer, UpstreamCall } from '../upstream-call.ts';
 import type { JsonObject } from '../../domain.ts';
 import { exchange, type ExchangeFailure } from '../http/exchange.ts';
 import { StatusReader } from '../http/status-reader.ts';
@@ -63,7 +63,7 @@ export class LegacySession {
 	/** The session, opened if need be; callers at the same time share one `initialize`. Never rejects. */
 	async open(): Promise<Opened | NotOpened> {
 		if (this.#opened !== undefined) return this.#opened;
-		if (this.#isClosed) return { why: 'the session has ended', isAnswered: false };
+		if (this.#isClosed) return { why: 'the session has ended' };
 		this.#opening ??= this.#initialize().finally(() => {
 			this.#opening = undefined;
 		});
