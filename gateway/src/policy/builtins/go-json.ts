@@ -1,4 +1,4 @@
-import { compareStrings, entriesOf, RegoSet, type RegoValue } from '../rego-value.ts';
+import { compareStrings, emptyObject, entriesOf, numberFromText, RegoSet, type RegoValue } from '../rego-value.ts';
 
 /** How json.MarshalIndent lays out: a new line, the prefix, and the indent once per level. */
 export interface JsonStyle {
@@ -32,4 +32,30 @@ function list(open: string, items: string[], close: string, style: JsonStyle | u
 
 function quoteJson(text: string): string {
   return JSON.stringify(text).replaceAll(/[<>&\u2028\u2029]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/**
+ * Go's JSON decoder with exact integers: undefined where it has an error. Of equal keys the last wins; half a surrogate pair
+ * becomes U+FFFD.
+ */
+export function unmarshalJson(text: string): RegoValue | undefined {
+  try {
+    return (JSON.parse as ParseWithSource)(text, revive) as RegoValue;
+  } catch (error) {
+    // Too deep for the parser counts as bad text too; Go has a limit of its own.
+    if (error instanceof SyntaxError || error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
+// The compiler's library doesn't know the reviver's third argument yet.
+type ParseWithSource = (text: string, reviver: (key: string, value: unknown, context: { source?: string }) => unknown) => unknown;
+
+function revive(_: string, value: unknown, { source }: { source?: string }): unknown {
+  if (typeof value === 'number') return numberFromText(source ?? String(value));
+  if (typeof value === 'string') return value.toWellFormed();
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const object = emptyObject();
+  for (const [key, member] of Object.entries(value)) object[key.toWellFormed()] = member as RegoValue;
+  return object;
 }

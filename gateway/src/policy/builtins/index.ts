@@ -4,6 +4,7 @@ import { collectionBuiltins } from './collections.ts';
 import { encodingBuiltins } from './encodings.ts';
 import { hashBuiltins } from './hashes.ts';
 import { jsonPatchBuiltins } from './json-patch.ts';
+import { jwtBuiltins } from './jwt.ts';
 import { netCidrBuiltins } from './net-cidr.ts';
 import { failingSoftly } from './operands.ts';
 import { regexBuiltins } from './regex.ts';
@@ -19,6 +20,7 @@ const families = [
   encodingBuiltins,
   hashBuiltins,
   jsonPatchBuiltins,
+  jwtBuiltins,
   netCidrBuiltins,
   regexBuiltins,
   semverBuiltins,
