@@ -202,6 +202,10 @@ t.test('a module that is not a metered policy is refused', async (t) => {
     [1, 2],
     'a compiled module serves many evaluators',
   );
+  const third = await createEvaluator(shared, {}, { dataImage: structuredClone(both[0]!.dataImage) });
+  t.equal(third.evaluate({}, 'test/same'), 1, 'and so does data that one of them has parsed');
+  const other = await createEvaluator(await compileRego('package other\n\nfine := input', ['other/fine']), {});
+  await t.rejects(createEvaluator(shared, {}, { dataImage: other.dataImage }), /parsed by another module/);
 });
 
 t.test('runaway policies of nine kinds are stopped, every time, and the next call works', async (t) => {

@@ -17,8 +17,11 @@ type OpaExports = {
 /** A module's calls back to us: the term texts of the arguments in, the text of the result out; `undefined` is undefined. */
 export type BuiltinCall = (id: number, args: string[]) => string | undefined;
 
-/** Data as it lies in a module's memory. Every instance of that module can take it over without parsing it again. */
-export type DataImage = { readonly bytes: Uint8Array; readonly address: number };
+/**
+ * Data as it lies in a module's memory, from `start` on; `address` is where the module finds the value. Every instance of that module can
+ * take it over without parsing it again, in any thread.
+ */
+export type DataImage = { readonly bytes: Uint8Array; readonly start: number; readonly address: number };
 
 /** The name under which a metered module exports what fuel is left. */
 export const fuelExport = 'toolgate_fuel';
@@ -100,11 +103,13 @@ export class OpaInstance {
     this.#exports.opa_heap_ptr_set(this.#base);
     this.#data = this.#parse(text);
     this.#heap = align(this.#exports.opa_heap_ptr_get());
-    return { bytes: new Uint8Array(this.#bytes().subarray(this.#base, this.#heap)), address: this.#data };
+    return { bytes: new Uint8Array(this.#bytes().subarray(this.#base, this.#heap)), start: this.#base, address: this.#data };
   }
 
   /** Takes over data that another instance of the same module has parsed. */
   takeData(image: DataImage): void {
+    if (image.start !== this.#base) throw new Error('the data was parsed by another module');
+    if (this.#base + image.bytes.length > this.#bytes().length) throw new ModuleAbort(outOfMemoryMessage);
     this.#bytes().set(image.bytes, this.#base);
     this.#data = image.address;
     this.#heap = this.#base + image.bytes.length;
