@@ -24,6 +24,26 @@ t.test('the store on the embedded database', async (t) => {
 	});
 });
 
+t.test('a statement that never ends takes the embedded database with it, and the next one finds it back, in one thread', async (t) => {
+	const running = new Set<Worker>();
+	let most = 0;
+	const note = (worker: Worker) => {
+		running.add(worker.once('exit', () => running.delete(worker)));
+		most = Math.max(most, running.size);
+	};
+	process.on('worker', note);
+	t.teardown(() => process.off('worker', note));
+	const store = await openPglite(join(await embeddedDataDir(t), 'database'), async () => {}, 3_000);
+	t.teardown(() => store.close());
+	const endless = store.query("INSERT INTO processes SELECT n, '', now() FROM generate_series(1, 1e12) n");
+	const count = () => store.query('SELECT count(*) AS n FROM processes', []);
+	const queued = count();
+	const next = endless.catch(count);
+	await t.rejects(endless, { name: 'StoreUnavailable', message: /^embedded database in .*: Query read timeout$/ });
+	t.same(await Promise.all([queued, next]), [[{ n: 0 }], [{ n: 0 }]]);
+	t.equal(most, 1, 'two threads on one folder would destroy it');
+});
+
 t.test('the store on PostgreSQL', async (t) => {
 	const database = await onServer(t);
 	const other = await database.open();

@@ -11,7 +11,7 @@ import { wireTypes } from './wire-types.ts';
 
 /** How long a statement may wait for those before it: there is one connection. */
 const QUEUE_TIMEOUT_MS = 60_000;
-/** A statement that computes longer is ended by ending the thread: nothing else can interrupt it. */
+/** A statement that computes for longer is ended by ending the thread, because nothing else can interrupt it. */
 const ANSWER_TIMEOUT_MS = 60_000;
 
 /**
@@ -21,7 +21,7 @@ const ANSWER_TIMEOUT_MS = 60_000;
  * @param onClosed the folder is free again; called also when it can't be opened
  * @throws {StoreUnavailable}
  */
-export async function openPglite(folder: string, onClosed: () => Promise<void>): Promise<Store> {
+export async function openPglite(folder: string, onClosed: () => Promise<void>, answerTimeoutMs = ANSWER_TIMEOUT_MS): Promise<Store> {
 	const where = `embedded database in ${folder}`;
 	const listeners = new Listeners();
 	let released = Promise.resolve();
@@ -30,7 +30,7 @@ export async function openPglite(folder: string, onClosed: () => Promise<void>):
 		max: 1,
 		idleTimeoutMillis: 0,
 		connectionTimeoutMillis: QUEUE_TIMEOUT_MS,
-		query_timeout: ANSWER_TIMEOUT_MS,
+		query_timeout: answerTimeoutMs,
 		pipeline: true,
 		types: wireTypes,
 		// Given, so that no variable of the environment that is meant for a server takes effect.
