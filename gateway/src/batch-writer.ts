@@ -81,7 +81,11 @@ export class BatchWriter {
 	write(deed: Deed): Promise<DeedAnswer | 'parked'> {
 		const { promise, resolve, reject } = Promise.withResolvers<DeedAnswer | 'parked'>();
 		const entry: Entry = { ...deed, resolve, reject };
-		const obstacle = this.#isAway ? new StoreUnavailable('the store is away') : this.#isFull() ? new Overloaded('too many calls wait to be recorded') : undefined;
+		const obstacle = this.#isAway
+			? new StoreUnavailable('the store is away')
+			: this.#isFull()
+				? new Overloaded('too many calls wait to be recorded')
+				: undefined;
 		if (obstacle !== undefined && !deed.mayWait) {
 			this.#refuse(entry, obstacle);
 			return promise;
@@ -128,7 +132,8 @@ export class BatchWriter {
 		try {
 			answers = await this.#admit(batch);
 		} catch (error) {
-			if (error instanceof StatementFailed && error.sqlState.startsWith('40') && attempt < MAX_ATTEMPTS) return this.#commit(batch, attempt + 1);
+			if (error instanceof StatementFailed && error.sqlState.startsWith('40') && attempt < MAX_ATTEMPTS)
+				return this.#commit(batch, attempt + 1);
 			if (error instanceof StatementFailed && !isOfTheServer(error)) return this.#isolate(batch, error);
 			return this.#outlast(batch, error);
 		}

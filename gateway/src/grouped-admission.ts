@@ -55,7 +55,8 @@ export async function createAdmission(options: AdmissionOptions): Promise<Groupe
 
 		async settle(settlement) {
 			const answer = await writer.write({ event: settlement.event, act: settleAct(settlement, keys), charges: [], mayWait: true });
-			if (answer !== 'parked' && answer.word === 'late') onFault(new Error(`the intent ${settlement.event.intentId} was closed before its outcome came`));
+			if (answer !== 'parked' && answer.word === 'late')
+				onFault(new Error(`the intent ${settlement.event.intentId} was closed before its outcome came`));
 		},
 
 		async refuse(event) {
@@ -95,7 +96,10 @@ export async function createAdmission(options: AdmissionOptions): Promise<Groupe
 	/** The caller was told that nobody knows, and never forwarded the call. */
 	const settleOrphan = (intent: TrailEvent): Promise<void> =>
 		admission.settle({
-			event: outcomeOf(intent, sql.nowMs(), { outcome: 'upstream_error', message: 'The store went away while the call was admitted: it was not sent.' }),
+			event: outcomeOf(intent, sql.nowMs(), {
+				outcome: 'upstream_error',
+				message: 'The store went away while the call was admitted: it was not sent.',
+			}),
 			fate: 'not_sent',
 			costs: new Map(),
 		});

@@ -14,12 +14,25 @@ export const keys: Keys = deriveKeys(Buffer.alloc(32, 7));
 export async function aProcess(database: FreshDatabase, leaseMs = 3_600_000): Promise<{ sql: Sql; stream: string }> {
 	const sql = await database.open();
 	const stream = randomUUID();
-	await sql.query(`INSERT INTO processes (id, name, lease_until) VALUES ($1, 'test', clock_timestamp() + $2 * interval '1 millisecond')`, [stream, leaseMs]);
+	await sql.query(`INSERT INTO processes (id, name, lease_until) VALUES ($1, 'test', clock_timestamp() + $2 * interval '1 millisecond')`, [
+		stream,
+		leaseMs,
+	]);
 	return { sql, stream };
 }
 
-export async function anAdmission(t: Test, process: { sql: Sql; stream: string }, options: Partial<AdmissionOptions> = {}): Promise<GroupedAdmission> {
-	const admission = await createAdmission({ ...process, keys, onFault: (error) => t.fail(String(error)), recoverEveryMs: 3_600_000, ...options });
+export async function anAdmission(
+	t: Test,
+	process: { sql: Sql; stream: string },
+	options: Partial<AdmissionOptions> = {},
+): Promise<GroupedAdmission> {
+	const admission = await createAdmission({
+		...process,
+		keys,
+		onFault: (error) => t.fail(String(error)),
+		recoverEveryMs: 3_600_000,
+		...options,
+	});
 	t.teardown(() => admission.close(100));
 	return admission;
 }
@@ -42,19 +55,39 @@ export function anEvent(fields: Partial<TrailEvent> = {}): TrailEvent {
 }
 
 export function aCharge(fields: Partial<BudgetCharge> = {}): BudgetCharge {
-	return { key: 'cents', rule: 'payments.daily', unit: 'cents', limit: 100, cost: 1, windowEndMs: Date.now() + 3_600_000, isAttempt: false, ...fields };
+	return {
+		key: 'cents',
+		rule: 'payments.daily',
+		unit: 'cents',
+		limit: 100,
+		cost: 1,
+		windowEndMs: Date.now() + 3_600_000,
+		isAttempt: false,
+		...fields,
+	};
 }
 
-export const aRequest = (charges: readonly BudgetCharge[] = [], fields: Partial<TrailEvent> = {}): AdmissionRequest => ({ event: anEvent(fields), charges });
+export const aRequest = (charges: readonly BudgetCharge[] = [], fields: Partial<TrailEvent> = {}): AdmissionRequest => ({
+	event: anEvent(fields),
+	charges,
+});
 
 /** How the call of a request ended. */
 export function aSettlement({ event }: AdmissionRequest, fate: Settlement['fate'] = 'sent', rest: Partial<Settlement> = {}): Settlement {
 	const { id: _id, ...joined } = event;
-	return { event: { ...joined, id: randomUUID(), kind: 'outcome', outcome: fate === 'sent' ? 'ok' : 'upstream_error' }, fate, costs: new Map(), ...rest };
+	return {
+		event: { ...joined, id: randomUUID(), kind: 'outcome', outcome: fate === 'sent' ? 'ok' : 'upstream_error' },
+		fate,
+		costs: new Map(),
+		...rest,
+	};
 }
 
 export async function budgetOf(sql: Sql, key: string): Promise<{ spent: number; reserved: number; overrun: number } | undefined> {
-	const [row] = await sql.query<{ spent: number; reserved: number; overrun: number }>('SELECT spent, reserved, overrun FROM budgets WHERE key = $1', [key]);
+	const [row] = await sql.query<{ spent: number; reserved: number; overrun: number }>(
+		'SELECT spent, reserved, overrun FROM budgets WHERE key = $1',
+		[key],
+	);
 	return row && { spent: row.spent, reserved: row.reserved, overrun: row.overrun };
 }
 

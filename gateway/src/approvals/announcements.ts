@@ -50,7 +50,9 @@ export class Announcements {
 				return await tell();
 			} catch (cause) {
 				if (pauseMs === undefined || this.#closing.signal.aborted) {
-					this.#onFault(new Error(`the notifier ${notifier.name} failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause }));
+					this.#onFault(
+						new Error(`the notifier ${notifier.name} failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause }),
+					);
 					return;
 				}
 				await pause(pauseMs, undefined, { signal: this.#closing.signal }).catch(() => undefined);

@@ -113,13 +113,10 @@ export class ApprovalLedger {
 			bundle_revision: wish.decision.revision,
 		};
 		const ttlMs = Math.min(...requirements.map(({ ttlSeconds }) => ttlSeconds)) * 1000;
-		const [row] = await this.#sql.query<{ answer: 'opened' | 'exists' | 'capped' }>('SELECT open_approval($1, $2::jsonb, $3::jsonb, $4, $5) AS answer', [
-			this.#stream,
-			rowText({ ...wish.event, approvalId: id }),
-			storableJson(approval),
-			ttlMs,
-			maxOpen,
-		]);
+		const [row] = await this.#sql.query<{ answer: 'opened' | 'exists' | 'capped' }>(
+			'SELECT open_approval($1, $2::jsonb, $3::jsonb, $4, $5) AS answer',
+			[this.#stream, rowText({ ...wish.event, approvalId: id }), storableJson(approval), ttlMs, maxOpen],
+		);
 		return row!.answer;
 	}
 
@@ -129,7 +126,11 @@ export class ApprovalLedger {
 	}
 
 	/** Adds the last of `votes`; false, and no event, when something happened to the approval since it was read. */
-	async vote({ view, revision }: ApprovalEntry, next: { state: 'pending' | 'approved' | 'rejected'; votes: readonly Vote[] }, event: TrailEvent): Promise<boolean> {
+	async vote(
+		{ view, revision }: ApprovalEntry,
+		next: { state: 'pending' | 'approved' | 'rejected'; votes: readonly Vote[] },
+		event: TrailEvent,
+	): Promise<boolean> {
 		const last = next.votes.at(-1)!;
 		return this.#transition(
 			`UPDATE approvals SET state = $3, votes = $4::jsonb, revision = revision + 1, decided_at = clock_timestamp(), decided_by = $5, decided_reason = $6
@@ -140,7 +141,12 @@ export class ApprovalLedger {
 	}
 
 	/** Ends what waits or waits for its call; false when it was not open any more. `expired` by itself only when its time is over. */
-	async end(id: string, state: 'expired' | 'withdrawn', event: TrailEvent, { by, reason, isForced = false }: { by?: string; reason?: string; isForced?: boolean }): Promise<boolean> {
+	async end(
+		id: string,
+		state: 'expired' | 'withdrawn',
+		event: TrailEvent,
+		{ by, reason, isForced = false }: { by?: string; reason?: string; isForced?: boolean },
+	): Promise<boolean> {
 		return this.#transition(
 			`UPDATE approvals SET state = $3, decided_at = clock_timestamp(), decided_by = $4, decided_reason = $5
 			WHERE id = $6 AND state IN ('pending', 'approved') AND ($7 OR expires_at <= clock_timestamp())`,

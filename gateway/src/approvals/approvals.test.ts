@@ -7,7 +7,9 @@ import type { Sql } from '../store/sql.ts';
 import { traceOf } from '../audit/trace.ts';
 import { createTrail } from '../audit/trail.ts';
 import type { ApprovalView, ApprovalWish, DecideRequest, Notifier } from './approval.ts';
+import type { ApprovalEntry } from './approval-ledger.ts';
 import { type Approvals, type ApprovalsOptions, createApprovals } from './approvals.ts';
+import { WakeUps } from './wake-ups.ts';
 
 const bob = { id: 'bob@example.com', groups: ['finance'] };
 const carol = { id: 'carol@example.com', groups: ['finance'] };
@@ -46,11 +48,23 @@ function aWish(fields: WishFields = {}): ApprovalWish {
 		decision: {
 			id: decisionId,
 			revision: 'r1',
-			document: { version: 1, verdict: 'approvalRequired', reasons: [{ rule: 'payments.refund', message: 'a refund moves money' }], approvals: requirements, budgets: [], redactions: [], limits: {} },
+			document: {
+				version: 1,
+				verdict: 'approvalRequired',
+				reasons: [{ rule: 'payments.refund', message: 'a refund moves money' }],
+				approvals: requirements,
+				budgets: [],
+				redactions: [],
+				limits: {},
+			},
 		},
 		call: {
 			id: callId,
-			caller: { principal: { id: principal, kind: 'user', groups: [], claims: {} }, agent: { id: 'billing-bot' }, session: { id: 's1', era: 'legacy' } },
+			caller: {
+				principal: { id: principal, kind: 'user', groups: [], claims: {} },
+				agent: { id: 'billing-bot' },
+				session: { id: 's1', era: 'legacy' },
+			},
 			name: 'create_refund',
 			arguments: {},
 			argumentsBytes: 2,
@@ -106,7 +120,12 @@ async function aReplica(t: Test, database: FreshDatabase, options: Partial<Appro
 	return { ...process, approvals, announced };
 }
 
-const approve = (id: string, approver: DecideRequest['approver'] = bob): DecideRequest => ({ id, approver, decision: 'approve', via: 'inbox' });
+const approve = (id: string, approver: DecideRequest['approver'] = bob): DecideRequest => ({
+	id,
+	approver,
+	decision: 'approve',
+	via: 'inbox',
+});
 
 t.test('a held call goes on when another replica approves, runs once, and an identical call gets its result', (t) =>
 	eachStore(t, async (t, database) => {
@@ -117,14 +136,30 @@ t.test('a held call goes on when another replica approves, runs once, and an ide
 		const held = here.approvals.hold(wish);
 		const { id } = await here.announced.next();
 		const beside = here.approvals.hold(aWish());
-		t.match(await there.approvals.list({ isOpen: true }), [{ id, state: 'pending', server: 'stripe', tool: 'create_refund', arguments: { charge: 'ch_1', note: 'a\0b' }, principal: 'alice@example.com' }]);
+		t.match(await there.approvals.list({ isOpen: true }), [
+			{
+				id,
+				state: 'pending',
+				server: 'stripe',
+				tool: 'create_refund',
+				arguments: { charge: 'ch_1', note: 'a\0b' },
+				principal: 'alice@example.com',
+			},
+		]);
 		const decided = await there.approvals.decide({ ...approve(id), reason: 'fine' });
 		t.equal(decided.state, 'approved');
 		const end = await held;
 		t.match(end, {
 			kind: 'approved',
 			approvalId: id,
-			releases: [{ rule: 'payments.refund', requirement: { approvers: ['group:finance'], quorum: 1 }, argumentsDigest: 'arguments', approvers: ['bob@example.com'] }],
+			releases: [
+				{
+					rule: 'payments.refund',
+					requirement: { approvers: ['group:finance'], quorum: 1 },
+					argumentsDigest: 'arguments',
+					approvers: ['bob@example.com'],
+				},
+			],
 		});
 
 		const request = {
@@ -134,20 +169,36 @@ t.test('a held call goes on when another replica approves, runs once, and an ide
 		};
 		t.match(await admission.admit(request), { kind: 'granted' });
 		await admission.settle(aSettlement(request, 'sent', { answer: { result: { refund: 're_1' } } }));
-		t.match(await beside, { kind: 'replayed', approvalId: id, answer: { result: { refund: 're_1' } } }, 'who waited beside it gets the same result');
+		t.match(
+			await beside,
+			{ kind: 'replayed', approvalId: id, answer: { result: { refund: 're_1' } } },
+			'who waited beside it gets the same result',
+		);
 		t.match(await there.approvals.hold(aWish()), { kind: 'replayed', answer: { result: { refund: 're_1' } } });
-		t.equal((await here.announced.ends)[0]?.state, 'approved');
+		t.equal(here.announced.ends[0]?.state, 'approved');
 
 		const chain = await readChain(t, here.sql);
 		t.same(
-			chain.filter(({ event }) => event.callId === wish.call.id).map(({ event }) => event.kind).sort(),
+			chain
+				.filter(({ event }) => event.callId === wish.call.id)
+				.map(({ event }) => event.kind)
+				.sort(),
 			['approval', 'decision', 'intent', 'outcome'],
 		);
-		t.match(chain.find(({ event }) => event.kind === 'approval')!.event, { outcome: 'approved', approvalId: id, message: 'fine', detail: { by: 'bob@example.com', via: 'inbox' } });
+		t.match(chain.find(({ event }) => event.kind === 'approval')!.event, {
+			outcome: 'approved',
+			approvalId: id,
+			message: 'fine',
+			detail: { by: 'bob@example.com', via: 'inbox' },
+		});
 		t.same(traceOf(await createTrail(here.sql).call(wish.call.id)).words, ['approvalRequired', 'approved', 'ok']);
 		await here.sql.query(`UPDATE approvals SET replay_until = clock_timestamp()`, []);
 		await here.approvals.sweep();
-		t.same(await here.sql.query('SELECT sealed FROM approvals', []), [{ sealed: null }], 'a result is not kept for longer than it is replayed');
+		t.same(
+			await here.sql.query('SELECT sealed FROM approvals', []),
+			[{ sealed: null }],
+			'a result is not kept for longer than it is replayed',
+		);
 		const anew = here.approvals.hold(aWish());
 		t.not((await here.announced.next()).id, id, 'later an identical call is a new one');
 		await here.approvals.withdraw((await here.approvals.list({ isOpen: true }))[0]!.id, 'bob@example.com', 'not today');
@@ -165,7 +216,8 @@ t.test('who may decide: not the requester, not a stranger, each person once, unt
 		const held = approvals.hold(aWish({ requirements }));
 		const { id, expiresAtMs, requestedAtMs } = await announced.next();
 		t.ok(Math.abs(expiresAtMs - requestedAtMs - 60_000) < 1_000, 'the shortest time counts');
-		const refused = async (request: DecideRequest, code: string, message: RegExp) => t.rejects(approvals.decide(request), { code, message });
+		const refused = async (request: DecideRequest, code: string, message: RegExp) =>
+			t.rejects(approvals.decide(request), { code, message });
 		await refused(approve(id, { id: 'ALICE@example.com', groups: ['finance'] }), 'FORBIDDEN_APPROVER', /own/);
 		await refused(approve(id, { id: 'mallory@example.com', groups: ['support'] }), 'FORBIDDEN_APPROVER', /not among/);
 		await refused(approve('nonesuch'), 'NOT_FOUND', /no approval nonesuch/);
@@ -174,11 +226,20 @@ t.test('who may decide: not the requester, not a stranger, each person once, unt
 		t.equal((await approvals.decide(approve(id, { id: 'dora@example.com', groups: [] }))).state, 'pending', 'finance needs two');
 		t.equal((await approvals.decide(approve(id, carol))).state, 'approved');
 		await refused(approve(id, bob), 'CONFLICT', /approved already/);
-		t.match(await held, { kind: 'approved', releases: [{ rule: 'legal.refund', approvers: ['dora@example.com'] }, { rule: 'payments.refund', approvers: ['bob@example.com', 'carol@example.com'] }] });
+		t.match(await held, {
+			kind: 'approved',
+			releases: [
+				{ rule: 'legal.refund', approvers: ['dora@example.com'] },
+				{ rule: 'payments.refund', approvers: ['bob@example.com', 'carol@example.com'] },
+			],
+		});
 		const attempts = (await readChain(t, sql)).filter(({ event }) => event.kind === 'approval');
 		t.equal(attempts.length, 8);
 		t.equal(attempts.filter(({ event }) => event.detail?.['refused'] !== undefined).length, 5);
-		t.same(attempts.filter(({ event }) => event.outcome !== undefined).map(({ event }) => event.outcome), ['approved']);
+		t.same(
+			attempts.filter(({ event }) => event.outcome !== undefined).map(({ event }) => event.outcome),
+			['approved'],
+		);
 
 		const other = approvals.hold(aWish({ requirements, argumentsDigest: 'others' }));
 		const second = await announced.next();
@@ -196,11 +257,17 @@ t.test('two people at the same moment: one decision; decide and expire never bot
 			const held = one.approvals.hold(aWish({ argumentsDigest: `a${round}` }));
 			const { id } = await one.announced.next();
 			const answers = await Promise.allSettled(
-				replicas.map(({ approvals }, n) => approvals.decide({ id, approver: n === 0 ? bob : carol, decision: n === 0 ? 'approve' : 'reject', via: 'inbox' })),
+				replicas.map(({ approvals }, n) =>
+					approvals.decide({ id, approver: n === 0 ? bob : carol, decision: n === 0 ? 'approve' : 'reject', via: 'inbox' }),
+				),
 			);
 			t.equal(answers.filter(({ status }) => status === 'fulfilled').length, 1);
 			t.equal((await held).kind, answers[0]!.status === 'fulfilled' ? 'approved' : 'rejected');
 		}
+		const quorum = [{ rule: 'r', approvers: ['group:finance'], quorum: 2, ttlSeconds: 60 }];
+		const both = await opened(one, aWish({ argumentsDigest: 'both', requirements: quorum }));
+		await Promise.all(replicas.map(({ approvals }, n) => approvals.decide(approve(both.id, n === 0 ? bob : carol))));
+		t.match(await one.approvals.get(both.id), { state: 'approved', votes: { length: 2 } }, 'two votes at once are two votes');
 		for (let round = 0; round < 10; round++) {
 			const { id } = await opened(one, aWish({ argumentsDigest: `b${round}` }));
 			const [decided] = await Promise.allSettled([
@@ -209,7 +276,10 @@ t.test('two people at the same moment: one decision; decide and expire never bot
 			]);
 			await one.approvals.sweep();
 			const words = (await readWords(one.sql, id)).toString();
-			t.ok(decided.status === 'fulfilled' ? ['approved', 'approved,expired'].includes(words) : words === 'expired', `${decided.status}: ${words}`);
+			t.ok(
+				decided.status === 'fulfilled' ? ['approved', 'approved,expired'].includes(words) : words === 'expired',
+				`${decided.status}: ${words}`,
+			);
 		}
 		await readChain(t, one.sql);
 	}),
@@ -226,7 +296,10 @@ async function opened({ approvals, announced }: Replica, wish: ApprovalWish): Pr
 }
 
 async function readWords(sql: Sql, approvalId: string): Promise<string[]> {
-	const rows = await sql.query<{ outcome: string }>(`SELECT outcome FROM events WHERE approval_id = $1 AND kind = 'approval' AND outcome IS NOT NULL ORDER BY time_ms, sequence`, [approvalId]);
+	const rows = await sql.query<{ outcome: string }>(
+		`SELECT outcome FROM events WHERE approval_id = $1 AND kind = 'approval' AND outcome IS NOT NULL ORDER BY time_ms, sequence`,
+		[approvalId],
+	);
 	return rows.map(({ outcome }) => outcome);
 }
 
@@ -269,7 +342,14 @@ t.test('what has changed since asks anew: requirements, definition, sent argumen
 		const changes: [WishFields, RegExp][] = [
 			[{ definitionDigest: 'other' }, /definition/],
 			[{ definitionDigest: 'other', sentDigest: 'other' }, /arguments/],
-			[{ definitionDigest: 'other', sentDigest: 'other', requirements: [{ rule: 'payments.refund', approvers: ['group:finance'], quorum: 2, ttlSeconds: 60 }] }, /policy requires/],
+			[
+				{
+					definitionDigest: 'other',
+					sentDigest: 'other',
+					requirements: [{ rule: 'payments.refund', approvers: ['group:finance'], quorum: 2, ttlSeconds: 60 }],
+				},
+				/policy requires/,
+			],
 		];
 		for (const [fields, why] of changes) {
 			const after = await opened(replica, aWish(fields));
@@ -282,14 +362,23 @@ t.test('what has changed since asks anew: requirements, definition, sent argumen
 		const same = approvals.hold(aWish({ requirements: [{ rule: 'r', approvers: ['group:a', 'group:b'], quorum: 1, ttlSeconds: 30 }] }));
 		const { id } = (await approvals.list({ isOpen: true }))[0]!;
 		await approvals.decide({ id, approver: { id: 'x@example.com', groups: ['a'] }, decision: 'reject', via: 'inbox' });
-		t.match(await Promise.all([held, same]), [{ kind: 'rejected', approvalId: id }, { kind: 'rejected', approvalId: id }], 'approvers are a set, and the time is not compared');
+		t.match(
+			await Promise.all([held, same]),
+			[
+				{ kind: 'rejected', approvalId: id },
+				{ kind: 'rejected', approvalId: id },
+			],
+			'approvers are a set, and the time is not compared',
+		);
 	}),
 );
 
 t.test('an agent that floods approvals is capped, identical calls share one', (t) =>
 	eachStore(t, async (t, database) => {
 		const replicas = [await aReplica(t, database, { maxOpen: 3, holdMs: 300 }), await aReplica(t, database, { maxOpen: 3, holdMs: 300 })];
-		const ends = await Promise.all(Array.from({ length: 12 }, (_, n) => replicas[n % 2]!.approvals.hold(aWish({ argumentsDigest: `a${n % 6}` }))));
+		const ends = await Promise.all(
+			Array.from({ length: 12 }, (_, n) => replicas[n % 2]!.approvals.hold(aWish({ argumentsDigest: `a${n % 6}` }))),
+		);
 		t.equal((await replicas[0]!.approvals.list({ isOpen: true })).length, 3);
 		t.same(ends.map(({ kind }) => kind).sort(), [...Array(6).fill('capped'), ...Array(6).fill('pending')]);
 		t.equal((await replicas[0]!.approvals.hold(aWish({ principal: 'other@example.com' }))).kind, 'pending', 'others are not held back');
@@ -305,13 +394,20 @@ t.test('an unknown outcome is answered as such, until a person says what became 
 			const { id } = await opened(replica, aWish({ argumentsDigest: `${hasRun}` }));
 			await approvals.decide(approve(id));
 			const charge = { key: 'cents', rule: 'r', unit: 'cents', limit: 100, cost: 30, windowEndMs: Date.now() + 60_000, isAttempt: false };
-			const request = { event: anEvent({ approvalId: id }), charges: [charge], claim: { approvalId: id, sentDigest: 'sent', definitionDigest: 'definition' } };
+			const request = {
+				event: anEvent({ approvalId: id }),
+				charges: [charge],
+				claim: { approvalId: id, sentDigest: 'sent', definitionDigest: 'definition' },
+			};
 			t.match(await admission.admit(request), { kind: 'granted' });
 			const beside = approvals.hold(aWish({ argumentsDigest: `${hasRun}` }));
 			await admission.settle(aSettlement(request, 'unknown'));
 			t.match(await beside, { kind: 'outcome_unknown', approvalId: id });
 			t.match(await approvals.hold(aWish({ argumentsDigest: `${hasRun}` })), { kind: 'outcome_unknown', approvalId: id });
-			const answers = await Promise.allSettled([approvals.resolve(id, 'carol@example.com', hasRun), approvals.resolve(id, 'carol@example.com', hasRun)]);
+			const answers = await Promise.allSettled([
+				approvals.resolve(id, 'carol@example.com', hasRun),
+				approvals.resolve(id, 'carol@example.com', hasRun),
+			]);
 			t.equal(answers.filter(({ status }) => status === 'fulfilled').length, 1);
 			t.equal((await approvals.get(id))?.state, 'done');
 			const [budget] = await sql.query<{ spent: number }>('SELECT spent FROM budgets', []);
@@ -321,6 +417,23 @@ t.test('an unknown outcome is answered as such, until a person says what became 
 		}
 	}),
 );
+
+t.test('what happens between two looks at an approval is not missed', async (t) => {
+	const wakeUps = new WakeUps();
+	const watch = wakeUps.watch('a');
+	const never = new AbortController().signal;
+	const entry = { revision: 1 } as ApprovalEntry;
+	wakeUps.wake('a', entry);
+	wakeUps.wake('b', { revision: 2 } as ApprovalEntry);
+	t.equal(await watch.next(60_000, never), entry);
+	const next = watch.next(60_000, never);
+	wakeUps.wakeAll();
+	t.equal(await next, undefined, 'something was missed: look yourself');
+	t.equal(await watch.next(1, never), undefined);
+	t.equal(await watch.next(60_000, AbortSignal.abort()), undefined);
+	watch.close();
+	t.equal(wakeUps.isAwaited('a'), false);
+});
 
 t.test('a notifier that fails is tried again a few times, told of once, and decides nothing', (t) =>
 	eachStore(t, async (t, database) => {

@@ -96,7 +96,10 @@ export async function createApprovals(options: ApprovalsOptions): Promise<Approv
 	const timer = setInterval(() => {
 		if (isSweeping) return;
 		isSweeping = true;
-		approvals.sweep().catch(tellFault).finally(() => (isSweeping = false));
+		approvals
+			.sweep()
+			.catch(tellFault)
+			.finally(() => (isSweeping = false));
 	}, options.sweepEveryMs ?? SWEEP_EVERY_MS).unref();
 	return approvals;
 }

@@ -53,27 +53,53 @@ export class Deciding {
 	async withdraw(id: string, by: string, reason?: string): Promise<ApprovalView> {
 		const attempt: JsonObject = { attempt: 'withdraw', by, ...(reason === undefined ? {} : { reason }) };
 		const { view } = await this.#existing(id, attempt);
-		const event = approvalEvent(view, this.#nowMs(), { outcome: 'withdrawn', ...(reason === undefined ? {} : { message: reason }), detail: { ...attempt, was: view.state } });
-		if (await this.#ledger.end(id, 'withdrawn', event, { by, isForced: true, ...(reason === undefined ? {} : { reason }) })) return (await this.#ledger.get(id))!.view;
-		return this.#refuse(id, view, attempt, 'CONFLICT', `the approval can't be withdrawn: it is ${(await this.#ledger.get(id))!.view.state}`);
+		const event = approvalEvent(view, this.#nowMs(), {
+			outcome: 'withdrawn',
+			...(reason === undefined ? {} : { message: reason }),
+			detail: { ...attempt, was: view.state },
+		});
+		if (await this.#ledger.end(id, 'withdrawn', event, { by, isForced: true, ...(reason === undefined ? {} : { reason }) }))
+			return (await this.#ledger.get(id))!.view;
+		return this.#refuse(
+			id,
+			view,
+			attempt,
+			'CONFLICT',
+			`the approval can't be withdrawn: it is ${(await this.#ledger.get(id))!.view.state}`,
+		);
 	}
 
 	/** A person says what became of an unknown outcome. Not run: what it had reserved is given back. @throws {ToolGateError} NOT_FOUND, CONFLICT */
 	async resolve(id: string, by: string, hasRun: boolean): Promise<ApprovalView> {
 		const attempt: JsonObject = { attempt: 'resolve', by, hasRun };
 		const { view } = await this.#existing(id, attempt);
-		const event = approvalEvent(view, this.#nowMs(), { message: hasRun ? 'a person found that the call ran' : 'a person found that the call did not run', detail: attempt });
+		const event = approvalEvent(view, this.#nowMs(), {
+			message: hasRun ? 'a person found that the call ran' : 'a person found that the call did not run',
+			detail: attempt,
+		});
 		if (await this.#ledger.resolve(id, hasRun, by, event)) return (await this.#ledger.get(id))!.view;
-		return this.#refuse(id, view, attempt, 'CONFLICT', `only an unknown outcome can be resolved; the approval is ${(await this.#ledger.get(id))!.view.state}`);
+		return this.#refuse(
+			id,
+			view,
+			attempt,
+			'CONFLICT',
+			`only an unknown outcome can be resolved; the approval is ${(await this.#ledger.get(id))!.view.state}`,
+		);
 	}
 
 	async #existing(id: string, attempt: JsonObject): Promise<ApprovalEntry> {
-		return (await this.#ledger.get(id)) ?? this.#refuse(id, undefined, attempt, 'NOT_FOUND', `no approval ${id.slice(0, MAX_ID_CHARACTERS)}`);
+		return (
+			(await this.#ledger.get(id)) ?? this.#refuse(id, undefined, attempt, 'NOT_FOUND', `no approval ${id.slice(0, MAX_ID_CHARACTERS)}`)
+		);
 	}
 
 	async #refuse(id: string, view: ApprovalView | undefined, attempt: JsonObject, code: ErrorCode, why: string): Promise<never> {
 		const detail = { ...attempt, refused: why };
-		await this.#ledger.append(view === undefined ? strayEvent(id.slice(0, MAX_ID_CHARACTERS), this.#nowMs(), detail) : approvalEvent(view, this.#nowMs(), { detail }));
+		await this.#ledger.append(
+			view === undefined
+				? strayEvent(id.slice(0, MAX_ID_CHARACTERS), this.#nowMs(), detail)
+				: approvalEvent(view, this.#nowMs(), { detail }),
+		);
 		throw new ToolGateError(code, why);
 	}
 }
@@ -85,7 +111,8 @@ function refusalOf({ view, isOver }: ApprovalEntry, { approver, decision }: Deci
 	}
 	if (isOver) return ['CONFLICT', 'the approval has expired'];
 	if (isSamePerson(approver.id, view.principal)) return ['FORBIDDEN_APPROVER', 'nobody decides about a call of their own'];
-	if (countsFor(approver, view.requirements).length === 0) return ['FORBIDDEN_APPROVER', `${approver.id} is not among the approvers that the rule names`];
+	if (countsFor(approver, view.requirements).length === 0)
+		return ['FORBIDDEN_APPROVER', `${approver.id} is not among the approvers that the rule names`];
 	if (decision === 'approve' && view.votes.some((vote) => isSamePerson(vote.approver, approver.id))) {
 		return ['CONFLICT', `${approver.id} has approved it already; it needs other people too`];
 	}

@@ -141,7 +141,11 @@ export class Holds {
 
 	async #expire(view: ApprovalView, changed?: string): Promise<void> {
 		const { ledger, nowMs } = this.#deps;
-		const event = approvalEvent(view, nowMs(), { outcome: 'expired', ...(changed === undefined ? {} : { message: changed }), detail: { was: view.state } });
+		const event = approvalEvent(view, nowMs(), {
+			outcome: 'expired',
+			...(changed === undefined ? {} : { message: changed }),
+			detail: { was: view.state },
+		});
 		await ledger.end(view.id, 'expired', event, changed === undefined ? {} : { reason: changed, isForced: true });
 	}
 }

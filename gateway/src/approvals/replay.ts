@@ -17,6 +17,6 @@ export function sealAnswer(keys: Keys, approvalId: string, answer: Answer): Uint
 export function openAnswer(keys: Keys, approvalId: string, sealed: Uint8Array | null): Answer {
 	const plain = sealed === null ? undefined : keys.open(sealed, contextOf(approvalId));
 	if (plain !== undefined) return JSON.parse(Buffer.from(plain).toString('utf8')) as Answer;
-	const text = 'An identical call has run a moment ago; its result was withheld or not kept. Don\'t repeat it.';
+	const text = "An identical call has run a moment ago; its result was withheld or not kept. Don't repeat it.";
 	return { result: { content: [{ type: 'text', text }], isError: true } };
 }

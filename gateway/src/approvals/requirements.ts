@@ -35,9 +35,16 @@ function valuesOf(requirements: readonly ApprovalRequirement[]): string {
 }
 
 /** The places of the requirements that this person's vote counts for. */
-export function countsFor(approver: { readonly id: string; readonly groups: readonly string[] }, requirements: readonly ApprovalRequirement[]): number[] {
+export function countsFor(
+	approver: { readonly id: string; readonly groups: readonly string[] },
+	requirements: readonly ApprovalRequirement[],
+): number[] {
 	return requirements.flatMap(({ approvers }, place) =>
-		approvers.some((named) => (named.startsWith('group:') ? approver.groups.includes(named.slice('group:'.length)) : isSamePerson(named, approver.id))) ? [place] : [],
+		approvers.some((named) =>
+			named.startsWith('group:') ? approver.groups.includes(named.slice('group:'.length)) : isSamePerson(named, approver.id),
+		)
+			? [place]
+			: [],
 	);
 }
 

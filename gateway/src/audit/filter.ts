@@ -48,11 +48,19 @@ export function conditionOf(filter: TrailFilter, parameters: SqlParameter[]): st
 		if (wanted !== undefined) conditions.push(`e.${columnName} = ${place(column(wanted))}`);
 	}
 	if (filter.decision === 'budgetExceeded') conditions.push(`(e.decision = 'budgetExceeded' OR e.admission = 'budgetExceeded')`);
-	else if (filter.decision !== undefined) conditions.push(`e.decision = ${place(column(filter.decision))} AND e.admission NOT IN ('budgetExceeded', 'unclaimable')`);
+	else if (filter.decision !== undefined)
+		conditions.push(`e.decision = ${place(column(filter.decision))} AND e.admission NOT IN ('budgetExceeded', 'unclaimable')`);
 	if (filter.sinceMs !== undefined) conditions.push(`e.time_ms >= ${place(filter.sinceMs)}`);
 	if (filter.untilMs !== undefined) conditions.push(`e.time_ms < ${place(filter.untilMs)}`);
 	// The body is JSON: what is looked for stands in it as JSON writes it.
-	if (filter.text !== undefined) conditions.push(`e.body ILIKE ${place(`%${JSON.stringify(filter.text).slice(1, -1).replaceAll(/[\\%_]/g, '\\$&')}%`)}`);
+	if (filter.text !== undefined)
+		conditions.push(
+			`e.body ILIKE ${place(
+				`%${JSON.stringify(filter.text)
+					.slice(1, -1)
+					.replaceAll(/[\\%_]/g, '\\$&')}%`,
+			)}`,
+		);
 	return conditions.join(' AND ');
 }
 

@@ -22,7 +22,10 @@ const SHOWN_ID_CHARACTERS = 8;
 export function eventLine(event: RecordedEvent, { paint, safe }: LineStyle = PLAIN, nowMs: number = Date.now()): string {
 	const word = wordOf(event);
 	const subject = safe(event.tool ?? event.kind);
-	const who = [event.principal, event.agent].filter((part) => part !== undefined).map(safe).join(' / ');
+	const who = [event.principal, event.agent]
+		.filter((part) => part !== undefined)
+		.map(safe)
+		.join(' / ');
 	return [
 		timeOf(event.timeMs, nowMs),
 		subject.padEnd(TOOL_WIDTH),
@@ -42,7 +45,8 @@ export function wordOf({ kind, decision, outcome, admission, detail }: RecordedE
 function saying({ kind, rule, message, detail }: RecordedEvent): string[] {
 	const parts: string[] = [];
 	if (kind === 'approval') {
-		if (typeof detail?.['by'] === 'string') parts.push(`by ${detail['by']}${typeof detail['via'] === 'string' ? ` (${detail['via']})` : ''}`);
+		if (typeof detail?.['by'] === 'string')
+			parts.push(`by ${detail['by']}${typeof detail['via'] === 'string' ? ` (${detail['via']})` : ''}`);
 		if (typeof detail?.['refused'] === 'string') parts.push(`refused: ${detail['refused']}`);
 		if (isPositive(detail?.['missing'])) parts.push(`${detail['missing']} more needed`);
 	}
@@ -59,5 +63,7 @@ function timeOf(ms: number, nowMs: number): string {
 	const time = new Date(ms);
 	const two = (part: number) => String(part).padStart(2, '0');
 	const clock = [time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(':');
-	return time.toDateString() === new Date(nowMs).toDateString() ? clock : `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())} ${clock}`;
+	return time.toDateString() === new Date(nowMs).toDateString()
+		? clock
+		: `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())} ${clock}`;
 }

@@ -38,6 +38,11 @@ export function traceOf(events: readonly RecordedEvent[]): Trace {
 			case 'approval':
 				say(outcome);
 				break;
+			case 'activation':
+			case 'operator':
+			case 'gap':
+				// Not about a call.
+				break;
 		}
 	}
 	const shown = words.at(-1) === 'ok' && !words.includes('approved') ? words.slice(0, -1) : words;

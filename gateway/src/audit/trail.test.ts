@@ -46,7 +46,10 @@ t.test('events are found by every field, page by page, while others arrive', (t)
 		const seen: string[] = [];
 		let cursor: string | undefined;
 		for (;;) {
-			const page: { events: RecordedEvent[]; next?: string } = await trail.search({ untilMs: 2_000 }, { limit: 7, ...(cursor === undefined ? {} : { cursor }) });
+			const page: { events: RecordedEvent[]; next?: string } = await trail.search(
+				{ untilMs: 2_000 },
+				{ limit: 7, ...(cursor === undefined ? {} : { cursor }) },
+			);
 			seen.push(...page.events.map(({ id }) => id));
 			await admission.refuse(anEvent({ timeMs: 1_500, kind: 'refusal' }));
 			if ((cursor = page.next) === undefined) break;
@@ -65,7 +68,9 @@ t.test('what admission refused is found as budgetExceeded, not as allow', (t) =>
 		const [first, second] = [aRequest([aCharge({ limit: 1 })]), aRequest([aCharge({ limit: 1 })])];
 		await admission.admit(first);
 		await admission.admit(second);
-		t.match((await trail.search({ decision: 'budgetExceeded' }, { limit: 9 })).events, [{ id: second.event.id, admission: 'budgetExceeded' }]);
+		t.match((await trail.search({ decision: 'budgetExceeded' }, { limit: 9 })).events, [
+			{ id: second.event.id, admission: 'budgetExceeded' },
+		]);
 		t.match((await trail.search({ decision: 'allow' }, { limit: 9 })).events, [{ id: first.event.id }]);
 		t.same(traceWords(await trail.call(second.event.callId!)), ['budgetExceeded']);
 	}),
@@ -75,7 +80,11 @@ t.test('a tail begins with the last events and tells each new one of every proce
 	eachStore(t, async (t, database) => {
 		const [one, two] = [await aProcess(database), await aProcess(database)];
 		const writers = [await anAdmission(t, one), await anAdmission(t, two)];
-		const earlier = [anEvent({ kind: 'refusal', timeMs: 1 }), anEvent({ kind: 'refusal', timeMs: 2 }), anEvent({ kind: 'refusal', timeMs: 3 })];
+		const earlier = [
+			anEvent({ kind: 'refusal', timeMs: 1 }),
+			anEvent({ kind: 'refusal', timeMs: 2 }),
+			anEvent({ kind: 'refusal', timeMs: 3 }),
+		];
 		for (const event of earlier) await writers[0]!.refuse(event);
 		const stop = new AbortController();
 		const tail = createTrail(one.sql).tail({ kind: 'refusal' }, { last: 2, signal: stop.signal })[Symbol.asyncIterator]();
@@ -107,7 +116,12 @@ t.test('the chain is verified, and every way of tampering in the database is fou
 			else await admission.refuse(anEvent({ kind: 'refusal', message: `event ${n}` }));
 		}
 		const trail = createTrail(sql);
-		t.match(await trail.verify(), { isIntact: true, streams: 1, events: 6, durability: sql.driver === 'pg' ? /PostgreSQL/ : /power failure/ });
+		t.match(await trail.verify(), {
+			isIntact: true,
+			streams: 1,
+			events: 6,
+			durability: sql.driver === 'pg' ? /PostgreSQL/ : /power failure/,
+		});
 		const backup = await sql.query<{ all: string }>(`SELECT json_agg(e)::text AS all FROM events e`, []);
 		const [head] = await sql.query<{ all: string }>(`SELECT json_agg(s)::text AS all FROM streams s`, []);
 		const tampering: [string, string, RegExp][] = [
@@ -120,7 +134,11 @@ t.test('the chain is verified, and every way of tampering in the database is fou
 			['a deletion', 'DELETE FROM events WHERE sequence = 4', /event 4: missing; the next is 5/],
 			['a cut tail', 'DELETE FROM events WHERE sequence > 4', /event 5: missing; the stream's head says 6/],
 			['a cut tail and head', 'UPDATE streams SET sequence = 4', /event 4: its hash is not the one of the stream's head/],
-			['an insertion', `INSERT INTO events SELECT stream, 7, id, kind, time_ms, call_id, decision_id, intent_id, approval_id, principal, agent, session, turn, server, tool, decision, outcome, rule, admission, body, digest, hash FROM events WHERE sequence = 6`, /event 7: it lies beyond/],
+			[
+				'an insertion',
+				`INSERT INTO events SELECT stream, 7, id, kind, time_ms, call_id, decision_id, intent_id, approval_id, principal, agent, session, turn, server, tool, decision, outcome, rule, admission, body, digest, hash FROM events WHERE sequence = 6`,
+				/event 7: it lies beyond/,
+			],
 			['a swap', 'UPDATE events SET sequence = CASE sequence WHEN 4 THEN -5 ELSE -4 END WHERE sequence IN (4, 5)', /event 4: missing/],
 			['a stream', `DELETE FROM streams`, /the stream has no head/],
 		];
@@ -139,7 +157,13 @@ t.test('the chain is verified, and every way of tampering in the database is fou
 	}),
 );
 
-const recorded = (fields: Partial<TrailEvent>, admission: AdmissionWord = ''): RecordedEvent => ({ ...anEvent(fields), stream: 's', sequence: 1, admission, hash: '' });
+const recorded = (fields: Partial<TrailEvent>, admission: AdmissionWord = ''): RecordedEvent => ({
+	...anEvent(fields),
+	stream: 's',
+	sequence: 1,
+	admission,
+	hash: '',
+});
 
 t.test('the words of a call: the first decision, then what followed, ok only after an approval', async (t) => {
 	const decision = recorded({ kind: 'decision', decision: 'approvalRequired' });
@@ -158,24 +182,69 @@ t.test('the words of a call: the first decision, then what followed, ok only aft
 		['approvalRequired → approved → budgetExceeded', [decision, approved, recorded({ kind: 'intent', approvalId: 'a' }, 'budgetExceeded')]],
 		['approvalRequired → approved → deny', [decision, approved, recorded({ kind: 'refusal', decision: 'deny' })]],
 		['approvalRequired → approved → approvalRequired', [decision, approved, refusal('approvalRequired')]],
-		['approvalRequired → expired', [decision, recorded({ kind: 'approval', decision: undefined as never, outcome: 'expired' }), refusal('expired')]],
+		[
+			'approvalRequired → expired',
+			[decision, recorded({ kind: 'approval', decision: undefined as never, outcome: 'expired' }), refusal('expired')],
+		],
 		['approvalRequired → rejected', [decision, refusal('rejected')]],
 		['approvalRequired → replayed', [decision, refusal('replayed')]],
-		['allow → outcome_unknown', [recorded({ kind: 'intent' }, 'granted'), recorded({ kind: 'outcome', outcome: 'outcome_unknown' }), recorded({ kind: 'outcome', outcome: 'ok' }, 'late')]],
+		[
+			'allow → outcome_unknown',
+			[
+				recorded({ kind: 'intent' }, 'granted'),
+				recorded({ kind: 'outcome', outcome: 'outcome_unknown' }),
+				recorded({ kind: 'outcome', outcome: 'ok' }, 'late'),
+			],
+		],
 	];
 	for (const [words, events] of cases) t.equal(traceWords(events).join(' → '), words);
-	t.match(traceOf([recorded({ kind: 'intent' }, 'granted'), ok]), { decision: 'allow', then: 'ok' }, 'the last word is known where it is not shown');
+	t.match(
+		traceOf([recorded({ kind: 'intent' }, 'granted'), ok]),
+		{ decision: 'allow', then: 'ok' },
+		'the last word is known where it is not shown',
+	);
 });
 
 t.test('one readable line per event, foreign text made safe', async (t) => {
 	const now = new Date(2026, 10, 24, 12, 0, 0).getTime();
-	const line = (event: RecordedEvent) => eventLine(event, { paint: (word) => `<${word}>`, safe: (text) => text.replaceAll('\n', '\\n') }, now);
+	const line = (event: RecordedEvent) =>
+		eventLine(event, { paint: (word) => `<${word}>`, safe: (text) => text.replaceAll('\n', '\\n') }, now);
 	const call = { callId: '1234567890', timeMs: now };
-	t.equal(line(recorded({ ...call, kind: 'decision', decision: 'approvalRequired', rule: 'payments.refund', message: 'a\nb' })), '12:00:00  create_refund           <approvalRequired>  alice@example.com / billing-bot  payments.refund: a\\nb  call 12345678');
-	t.match(line(recorded({ ...call, kind: 'approval', decision: undefined as never, outcome: 'approved', detail: { by: 'bob@example.com', via: 'lark' } })), /<approved> .* by bob@example.com \(lark\) {2}call 12345678$/);
-	t.match(line(recorded({ ...call, kind: 'approval', decision: undefined as never, detail: { attempt: 'approve', by: 'eve', refused: 'not among' } })), /<approve> .*refused: not among/);
+	t.equal(
+		line(recorded({ ...call, kind: 'decision', decision: 'approvalRequired', rule: 'payments.refund', message: 'a\nb' })),
+		'12:00:00  create_refund           <approvalRequired>  alice@example.com / billing-bot  payments.refund: a\\nb  call 12345678',
+	);
+	t.match(
+		line(
+			recorded({
+				...call,
+				kind: 'approval',
+				decision: undefined as never,
+				outcome: 'approved',
+				detail: { by: 'bob@example.com', via: 'lark' },
+			}),
+		),
+		/<approved> .* by bob@example.com \(lark\) {2}call 12345678$/,
+	);
+	t.match(
+		line(
+			recorded({
+				...call,
+				kind: 'approval',
+				decision: undefined as never,
+				detail: { attempt: 'approve', by: 'eve', refused: 'not among' },
+			}),
+		),
+		/<approve> .*refused: not among/,
+	);
 	t.match(line(recorded({ ...call, kind: 'intent' }, 'budgetExceeded')), /<budgetExceeded>/);
 	t.match(line(recorded({ ...call, kind: 'intent' }, 'granted')), /<allow>/);
-	t.match(line(recorded({ ...call, kind: 'outcome', decision: undefined as never, outcome: 'ok', detail: { durationMs: 12 } })), /<ok> .*12 ms/);
-	t.match(line(recorded({ kind: 'gap', timeMs: now - 86_400_000, tool: undefined as never, decision: undefined as never })), /^2026-11-23 12:00:00 {2}gap /);
+	t.match(
+		line(recorded({ ...call, kind: 'outcome', decision: undefined as never, outcome: 'ok', detail: { durationMs: 12 } })),
+		/<ok> .*12 ms/,
+	);
+	t.match(
+		line(recorded({ kind: 'gap', timeMs: now - 86_400_000, tool: undefined as never, decision: undefined as never })),
+		/^2026-11-23 12:00:00 {2}gap /,
+	);
 });

@@ -26,18 +26,29 @@ export async function verifyTrail(sql: Sql): Promise<VerifyReport> {
 		sql.driver === 'pglite'
 			? 'the embedded database keeps what was acknowledged when the process dies, not through a power failure'
 			: 'PostgreSQL keeps what was acknowledged as its own settings say';
-	const heads = await sql.query<{ id: string; sequence: number; hash: Uint8Array }>('SELECT id, sequence, hash FROM streams ORDER BY id', []);
+	const heads = await sql.query<{ id: string; sequence: number; hash: Uint8Array }>(
+		'SELECT id, sequence, hash FROM streams ORDER BY id',
+		[],
+	);
 	let events = 0;
 	for (const { id, sequence, hash } of heads) {
 		const checked = await verifyStream(sql, id, sequence, Buffer.from(hash));
 		events += checked.events;
-		if (checked.problem !== undefined) return { isIntact: false, streams: heads.length, events, problem: `stream ${id}, ${checked.problem}`, durability };
+		if (checked.problem !== undefined)
+			return { isIntact: false, streams: heads.length, events, problem: `stream ${id}, ${checked.problem}`, durability };
 	}
 	const [stray] = await sql.query<{ stream: string; sequence: number }>(
 		`SELECT e.stream, e.sequence FROM events e LEFT JOIN streams s ON s.id = e.stream WHERE s.id IS NULL LIMIT 1`,
 		[],
 	);
-	if (stray !== undefined) return { isIntact: false, streams: heads.length, events, problem: `stream ${stray.stream}, event ${stray.sequence}: the stream has no head`, durability };
+	if (stray !== undefined)
+		return {
+			isIntact: false,
+			streams: heads.length,
+			events,
+			problem: `stream ${stray.stream}, event ${stray.sequence}: the stream has no head`,
+			durability,
+		};
 	return { isIntact: true, streams: heads.length, events, durability };
 }
 

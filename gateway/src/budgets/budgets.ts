@@ -102,7 +102,10 @@ export function createBudgets({ sql, stream, onFault }: BudgetsOptions): Budgets
 		},
 
 		async prune() {
-			const rows = await sql.query(`DELETE FROM budgets WHERE window_ends_at < clock_timestamp() - interval '${KEPT_DAYS} days' AND reserved = 0 RETURNING key`, []);
+			const rows = await sql.query(
+				`DELETE FROM budgets WHERE window_ends_at < clock_timestamp() - interval '${KEPT_DAYS} days' AND reserved = 0 RETURNING key`,
+				[],
+			);
 			return rows.length;
 		},
 

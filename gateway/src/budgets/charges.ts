@@ -24,7 +24,12 @@ export function charges(demands: readonly BudgetDemand[], call: ToolCall, tool: 
 			...(session.turn === undefined ? {} : { turn: session.turn }),
 		};
 		const { label, endMs } = windowOf(per, nowMs, owner, timezone);
-		const key = keyOf([rule, unit, ...[...new Set(by)].sort().map((dimension) => `${dimension.replace(/:.*$/s, '')}=${valueOf(dimension, call, tool)}`), label]);
+		const key = keyOf([
+			rule,
+			unit,
+			...[...new Set(by)].sort().map((dimension) => `${dimension.replace(/:.*$/s, '')}=${valueOf(dimension, call, tool)}`),
+			label,
+		]);
 		const same = byKey.get(key);
 		byKey.set(key, {
 			key,

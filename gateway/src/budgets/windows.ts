@@ -55,15 +55,18 @@ export function windowOf(period: BudgetPeriod, nowMs: number, owner: WindowOwner
 
 const labelOf = (...parts: string[]): string => JSON.stringify(parts);
 
-function aligned(name: string, nowMs: number, lengthMs: number): BudgetWindow {
-	const startMs = Math.floor(nowMs / lengthMs) * lengthMs;
+function aligned(name: string, nowMs: number, lengthMs: number, offsetMs = 0): BudgetWindow {
+	const startMs = Math.floor((nowMs + offsetMs) / lengthMs) * lengthMs - offsetMs;
 	return { label: `${name} ${new Date(startMs).toISOString()}`, endMs: startMs + lengthMs };
 }
 
 function calendar(unit: 'hour' | 'day' | 'month', nowMs: number, timezone: string): BudgetWindow {
 	// Most budgets are in UTC, where an hour and a day are plain arithmetic.
 	if (timezone === 'UTC' && unit !== 'month') return aligned(unit, nowMs, unit === 'hour' ? HOUR_MS : DAY_MS);
-	if (moment.tz.zone(timezone) === null) throw new PolicyError(`a budget is in an unknown time zone ${timezone}`);
+	const zone = moment.tz.zone(timezone);
+	if (zone === null) throw new PolicyError(`a budget is in an unknown time zone ${timezone}`);
+	// An hour is always an hour; only where it begins depends on the zone.
+	if (unit === 'hour') return aligned(unit, nowMs, HOUR_MS, -zone.utcOffset(nowMs) * MINUTE_MS);
 	const start = moment.tz(nowMs, timezone).startOf(unit);
 	return { label: `${unit} ${start.toISOString()}`, endMs: start.clone().add(1, unit).startOf(unit).valueOf() };
 }
