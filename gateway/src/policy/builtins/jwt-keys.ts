@@ -15,7 +15,7 @@ const signatureAlgorithms = new Set(['RS256', 'RS384', 'RS512', 'PS256', 'PS384'
 
 // A key for one of these is passed over; one for an algorithm that isn't known at all is an error.
 const otherAlgorithms = new Set([
-  'none', 'Ed25519', 'dir', 'RSA1_5', 'RSA-OAEP', 'RSA-OAEP-256', 'RSA-OAEP-384', 'RSA-OAEP-512', 'ECDH-ES',
+  'none', 'Ed25519', 'ES256K', 'dir', 'RSA1_5', 'RSA-OAEP', 'RSA-OAEP-256', 'RSA-OAEP-384', 'RSA-OAEP-512', 'ECDH-ES',
   ...['A128', 'A192', 'A256'].flatMap((size) => [`${size}KW`, `${size}GCMKW`, `${size}GCM`, `ECDH-ES+${size}KW`]),
   'PBES2-HS256+A128KW', 'PBES2-HS384+A192KW', 'PBES2-HS512+A256KW', 'A128CBC-HS256', 'A192CBC-HS384', 'A256CBC-HS512',
 ]);
