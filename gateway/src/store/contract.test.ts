@@ -62,7 +62,7 @@ async function storeContract(t: Test, database: FreshDatabase, cut: () => Promis
 			`SELECT 5::int8 AS small, 9007199254740993::int8 AS large, '2026-01-02 03:04:05.678+01'::timestamptz AS time, 'infinity'::timestamptz AS never,
 				'\\x00ff'::bytea AS bytes, '{"a":[1,null]}'::jsonb AS jsonb, '[true]'::json AS json, 1.50::numeric AS numeric, '2026-01-02'::date AS date,
 				'{1,NULL,9007199254740993}'::int8[] AS int8s, ARRAY['a,"b', NULL] AS texts, ARRAY['1970-01-01 00:00:01Z'::timestamptz] AS times,
-				ARRAY['\\x01'::bytea] AS bytess, 1.5::float8 AS float, true AS bool, NULL::text AS missing, gen_random_uuid() AS uuid`,
+				ARRAY['\\x01'::bytea] AS byteses, 1.5::float8 AS float, true AS bool, NULL::text AS missing, gen_random_uuid() AS uuid`,
 		);
 		t.match(row, {
 			small: 5,
@@ -81,9 +81,10 @@ async function storeContract(t: Test, database: FreshDatabase, cut: () => Promis
 			missing: null,
 			uuid: /^[0-9a-f-]{36}$/,
 		});
-		t.ok(row?.['bytes'] instanceof Uint8Array);
-		t.same([...(row?.['bytes'] as Uint8Array)], [0, 255]);
-		t.same([...((row?.['bytess'] as Uint8Array[])[0] as Uint8Array)], [1]);
+		const { bytes, byteses } = row as { bytes: Uint8Array; byteses: Uint8Array[] };
+		t.ok(bytes instanceof Uint8Array);
+		t.same([...bytes], [0, 255]);
+		t.same(byteses.map((each) => [...each]), [[1]]);
 	});
 
 	await t.test('parameters arrive as they were', async (t) => {

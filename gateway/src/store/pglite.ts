@@ -34,7 +34,12 @@ export async function openPglite(folder: string, onClosed: () => Promise<void>, 
 		pipeline: true,
 		types: wireTypes,
 		// Given, so that no variable of the environment that is meant for a server takes effect.
-		...{ host: 'embedded', port: 1, user: 'postgres', password: 'none', database: 'postgres', ssl: false },
+		host: 'embedded',
+		port: 1,
+		user: 'postgres',
+		password: 'none',
+		database: 'postgres',
+		ssl: false,
 		stream: () => {
 			const stream = new PgliteStream(folder, released);
 			released = stream.released;
