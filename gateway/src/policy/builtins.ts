@@ -2,10 +2,10 @@ import type { RegoValue } from './rego-value.ts';
 
 /** What a builtin may know besides its arguments. One per evaluation. */
 export type BuiltinContext = {
-  /** The clock of this evaluation, in ns since 1970: the same for every builtin that asks. */
-  readonly nowNs: bigint;
-  /** For a builtin to keep what is costly to make (a compiled pattern); gone when the evaluation ends. */
-  readonly memo: Map<string, unknown>;
+	/** The clock of this evaluation, in ns since 1970: the same for every builtin that asks. */
+	readonly nowNs: bigint;
+	/** For a builtin to keep what is costly to make (a compiled pattern); gone when the evaluation ends. */
+	readonly memo: Map<string, unknown>;
 };
 
 /**

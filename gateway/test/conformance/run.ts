@@ -17,12 +17,12 @@ const final = discountEmptyPasses(judgements);
 const text = report(final);
 
 for (const { note, reason, passed } of final) {
-  if (!passed && !reason.endsWith('is not provided')) process.stdout.write(`${note}: ${reason.slice(0, 300)}\n`);
+	if (!passed && !reason.endsWith('is not provided')) process.stdout.write(`${note}: ${reason.slice(0, 300)}\n`);
 }
 process.stdout.write(`${final.filter((j) => j.passed).length} of ${final.length} pass\n`);
 
 if (!process.argv.includes('--check')) writeFileSync(reportFile, text);
 else if (readFileSync(reportFile, 'utf8') !== text) {
-  process.stderr.write('docs/policy-conformance.md is not what the cases give: run npm run policy:conformance\n');
-  process.exitCode = 1;
+	process.stderr.write('docs/policy-conformance.md is not what the cases give: run npm run policy:conformance\n');
+	process.exitCode = 1;
 }
