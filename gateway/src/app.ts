@@ -48,6 +48,8 @@ export interface Gateway {
 	/** Not listening yet. */
 	readonly people: FastifyInstance;
 	readiness(): PartState[];
+	/** Resolves when every upstream has been asked once what it offers, or after `withinMs`. */
+	firstLook(withinMs: number): Promise<void>;
 	/** Drains: calls in flight end, what they did is recorded; then the store is let go. */
 	close(): Promise<void>;
 }
@@ -198,6 +200,10 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 		agents,
 		people,
 		readiness,
+		async firstLook(withinMs) {
+			const late = new Promise<void>((resolve) => setTimeout(resolve, withinMs).unref());
+			await Promise.race([late, Promise.all(upstreams.all.map(({ name }) => capabilities.refresh(name)))]);
+		},
 		async close() {
 			// Agents first, so that no new call comes; the trail last, so that every call that ran is in it.
 			await agents.close();

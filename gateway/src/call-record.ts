@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Admission, Admitted } from './admission.ts';
 import type { HoldEnd } from './approvals/approval.ts';
-import type { BudgetCharge, Decision, EventKind, JsonObject, Outcome, Tool, ToolCall, TrailEvent } from './domain.ts';
+import type { BudgetCharge, Decision, EventKind, JsonObject, Outcome, Reason, Tool, ToolCall, TrailEvent } from './domain.ts';
 import { numberAt } from './json-pointer.ts';
 import { refusals } from './refusals.ts';
 import type { UpstreamAnswer } from './upstreams/upstream-call.ts';
@@ -90,7 +90,7 @@ export class CallRecord {
 	event(kind: EventKind, fields: Partial<TrailEvent>): TrailEvent {
 		const { call, tool } = this;
 		const { principal, agent, session } = call.caller;
-		const leading = this.#decision?.document.reasons[0];
+		const leading = this.#leadingReason();
 		return {
 			version: 1,
 			id: randomUUID(),
@@ -111,6 +111,12 @@ export class CallRecord {
 			...(kind === 'outcome' ? {} : { input: this.#input ?? this.#undecidedInput() }),
 			...fields,
 		};
+	}
+
+	/** Why the call is not simply let through. Budgets that had room say nothing: they stand among the reservations. */
+	#leadingReason(): Reason | undefined {
+		const document = this.#decision?.document;
+		return document?.verdict === 'deny' || document?.verdict === 'approvalRequired' ? document.reasons[0] : undefined;
 	}
 
 	/** Without a decision nobody has said what may be recorded of the arguments: only their digest and size. */

@@ -1,10 +1,10 @@
 import fastify from 'fastify';
 import { setTimeout as wait } from 'node:timers/promises';
-import pino, { type Logger } from 'pino';
 import { buildGateway, type Gateway } from './app.ts';
 import type { Config, LoadedConfig } from './config.ts';
 import { PolicyError } from './errors.ts';
 import { listen } from './http/listen.ts';
+import { createLog, type Logger } from './log.ts';
 import { operatorToken } from './store/data-folder.ts';
 import { openStore } from './store/open.ts';
 import { type Store, StoreUnavailable } from './store/sql.ts';
@@ -17,13 +17,15 @@ export interface RunningGateway {
 }
 
 const STORE_RETRY_MS = 1_000;
+/** So long the start log waits for upstreams to say what they offer. */
+const FIRST_LOOK_MS = 3_000;
 
 /**
  * Opens the store, composes the gateway and listens. While the store can't be reached it waits, and says so on both ports.
  * @throws {ToolGateError} what no waiting mends: a port or data folder in use, a configuration that can't work.
  */
 export async function startGateway({ config }: LoadedConfig, signal: AbortSignal): Promise<RunningGateway> {
-	const log = pino({ level: config.log.level, base: undefined, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true }));
+	const log = createLog(config.log.level);
 	const token = config.operator.token ?? (await operatorToken(config.dataDir));
 	const store = await openWhenThere(config, log, signal);
 	let gateway: Gateway;
@@ -47,7 +49,9 @@ export async function startGateway({ config }: LoadedConfig, signal: AbortSignal
 	try {
 		const agentsUrl = await listen(gateway.agents, config.listen.agents, 'listen.agents', 'TOOLGATE_LISTEN_AGENTS');
 		const peopleUrl = await listen(gateway.people, config.listen.people, 'listen.people', 'TOOLGATE_LISTEN_PEOPLE');
-		for (const { part, isReady, says } of gateway.readiness()) log[isReady ? 'info' : 'warn'](`${part}: ${says}`);
+		void gateway.firstLook(FIRST_LOOK_MS).then(() => {
+			for (const { part, isReady, says } of gateway.readiness()) log[isReady ? 'info' : 'warn'](`${part}: ${says}`);
+		});
 		return { agentsUrl, peopleUrl, close: () => gateway.close() };
 	} catch (error) {
 		await gateway.close();

@@ -36,7 +36,7 @@ export class Schedule {
 		if (this.#isClosed || dueMs >= this.#dueMs) return;
 		this.#dueMs = dueMs;
 		clearTimeout(this.#timer);
-		this.#timer = setTimeout(() => void this.now(), dueMs - performance.now());
+		this.#timer = setTimeout(() => void this.now(), Math.max(0, dueMs - performance.now()));
 		this.#timer.unref();
 	}
 
