@@ -12,11 +12,15 @@ export interface LarkSettings {
 /** Cards whose end is still to be shown; older ones are left as they are. */
 const MAX_OPEN_CARDS = 10_000;
 
+const nothing = () => undefined;
+const SILENT = { error: nothing, warn: nothing, info: nothing, debug: nothing, trace: nothing };
+
 /** Sends a card for each approval with the official SDK, and makes it terminal when the approval ends. */
 export async function createLarkNotifier({ appId, appSecret, chatId, apiBaseUrl }: LarkSettings): Promise<Notifier> {
 	// Loaded only where Lark is configured: it is the largest dependency there is.
 	const { Client, Domain, LoggerLevel } = await import('@larksuiteoapi/node-sdk');
-	const client = new Client({ appId, appSecret, domain: apiBaseUrl ?? Domain.Lark, loggerLevel: LoggerLevel.fatal, source: 'toolgate' });
+	// The SDK writes to standard output at every level; what goes wrong is thrown, and told once.
+	const client = new Client({ appId, appSecret, domain: apiBaseUrl ?? Domain.Lark, loggerLevel: LoggerLevel.fatal, logger: SILENT, source: 'toolgate' });
 	const messages = new Map<string, string>();
 
 	async function requested(approval: ApprovalView): Promise<void> {
