@@ -1,6 +1,7 @@
 # METADATA
 # title: Limits
-# description: How much one agent may do before a person looks. A turn id comes from the agent, so there is a limit per principal too.
+# description: |
+#   How much one agent does before it has to stop. It names its turns itself, so there is a limit per principal too.
 package toolgate.rules.limits
 
 finding contains {
