@@ -140,6 +140,31 @@ t.test('what is no plain object of JSON is refused by name and place, and costs 
 	t.equal(any.evaluate('text' as unknown as object, 'test/echo'), 'text', 'unless the caller says that any value may come');
 });
 
+t.test('whatever comes as input, it is evaluated as it is or refused as bad input', async (t) => {
+	const evaluator = await createEvaluator(wasm, {}, { anyInput: true });
+	const hostile = fc.anything({
+		withBigInt: true,
+		withDate: true,
+		withMap: true,
+		withNullPrototype: true,
+		withSparseArray: true,
+		key: fc.string({ unit: 'binary' }),
+	});
+	let refused = 0;
+	fc.assert(
+		fc.property(hostile, (input) => {
+			try {
+				evaluator.evaluate(input as object, 'test/echo');
+			} catch (error) {
+				if (!(error instanceof BadInput)) throw error;
+				refused++;
+			}
+		}),
+		{ numRuns: 2_000 },
+	);
+	t.ok(refused > 100 && refused < 1_900, 'both happen');
+});
+
 t.test('an instance that threw is replaced: thousands of throws leave answers, data and memory as they were', async (t) => {
 	const builtins: Builtins = { 'json.patch': () => '\ud800' };
 	const evaluator = await createEvaluator(wasm, { kept: { yes: [1] } }, { builtins });

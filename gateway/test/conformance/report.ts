@@ -10,6 +10,18 @@ const leftOut: [RegExp, string][] = [
 	[/^io\.jwt\.encode_/, 'a decision issues no tokens'],
 	[/^graphql\./, 'no MCP message carries GraphQL'],
 	[/^providers\.aws\./, 'a decision signs no requests'],
+	[/^crypto\.parse_private_keys$/, 'a decision holds no private keys'],
+	[/^strings\.render_template$/, "Go's template language, functions included"],
+];
+
+/** What is known of cases that fail although their builtins are there, by their notes. */
+const known: [RegExp, string][] = [
+	[
+		/^data\/(toplevel|nested) integer$/,
+		"native: a number doesn't find the key of `data` that is its text; OPA excepts the case for WebAssembly",
+	],
+	[/^strings\/format_int: bignum/, 'native: integers beyond 64 bits abort the module; OPA excepts the case for WebAssembly'],
+	[/^strings\/sprintf: float too big$/, 'a number beyond the range of doubles is an integer here, with all its digits, and prints as one'],
 ];
 
 /** The report as Markdown: the count, and each case that doesn't pass, with its reason. */
@@ -38,14 +50,14 @@ A policy that uses one of these doesn't build with the capabilities that ToolGat
 |---|---:|---|
 ${[...notProvided]
 	.sort(([a], [b]) => (a < b ? -1 : 1))
-	.map(([name, cases]) => `| \`${name}\` | ${cases.length} | ${leftOut.find(([pattern]) => pattern.test(name))?.[1] ?? ''} |`)
+	.map(([name, cases]) => `| \`${name}\` | ${cases.length} | ${reasonIn(leftOut, name)} |`)
 	.join('\n')}
 
 ## Other cases that don't pass
 
-| case | host builtins | what happens |
-|---|---|---|
-${others.map((j) => `| ${cell(j.note)} | ${j.hostBuiltins.map((name) => `\`${name}\``).join(', ')} | ${cell(j.reason)} |`).join('\n')}
+| case | host builtins | what happens | why |
+|---|---|---|---|
+${others.map((j) => `| ${cell(j.note)} | ${j.hostBuiltins.map((name) => `\`${name}\``).join(', ')} | ${cell(j.reason)} | ${reasonIn(known, j.note)} |`).join('\n')}
 
 ## The cases of builtins that are not provided
 
@@ -58,6 +70,10 @@ ${[...notProvided]
 
 function missingIn(judgement: Judgement): string | undefined {
 	return /^policy calls (\S+), which is not provided$/.exec(judgement.reason)?.[1];
+}
+
+function reasonIn(reasons: [RegExp, string][], text: string): string {
+	return reasons.find(([pattern]) => pattern.test(text))?.[1] ?? '';
 }
 
 function count(n: number): string {
