@@ -16,12 +16,15 @@ export type ChildState = 'stopped' | 'starting' | 'up' | 'stopping' | 'crashed';
 export class Child {
 	readonly service: Service;
 	readonly #logFile: string;
+	readonly #onCrash: (lastLines: string) => void;
 	#process: ChildProcess | undefined;
 	#state: ChildState = 'stopped';
 
-	constructor(service: Service, logFile: string) {
+	/** `onCrash` hears when it ends by itself after it was up, with the end of its log. */
+	constructor(service: Service, logFile: string, onCrash: (lastLines: string) => void = () => undefined) {
 		this.service = service;
 		this.#logFile = logFile;
+		this.#onCrash = onCrash;
 	}
 
 	get state(): ChildState {
@@ -48,7 +51,9 @@ export class Child {
 		child.once('exit', () => {
 			if (this.#process !== child) return;
 			this.#process = undefined;
+			const wasUp = this.#state === 'up';
 			this.#state = this.#state === 'stopping' ? 'stopped' : 'crashed';
+			if (wasUp) this.#onCrash(this.#lastLines());
 		});
 		const deadline = Date.now() + HEALTH_TIMEOUT_MS;
 		while (!(await isHealthy(this.service.healthUrl))) {

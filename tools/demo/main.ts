@@ -61,6 +61,7 @@ const supervisor = new Supervisor({
 	onProgress: (service, state, tookMs) => {
 		if (state === 'up') console.log(progressLine(service, tookMs));
 	},
+	onCrash: (service, lastLines) => console.error(`${styleText('red', '✘')} ${service.name} has ended by itself; stop the stack with Ctrl-C and start it again. Its last words:\n${lastLines}`),
 });
 
 let isStopping = false;

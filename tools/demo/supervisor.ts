@@ -27,6 +27,8 @@ export interface ServiceStatus {
 export interface SupervisorOptions extends StackOptions {
 	/** Told as each service begins to start and answers. */
 	readonly onProgress?: (service: Service, state: 'starting' | 'up', tookMs: number) => void;
+	/** A service ended by itself. */
+	readonly onCrash?: (service: Service, lastLines: string) => void;
 }
 
 /** Owns the processes of one stack, and a control port through which others stop and start them. */
@@ -42,7 +44,7 @@ export class Supervisor {
 		this.#options = options;
 		const logs = join(options.dataDir, 'logs');
 		mkdirSync(logs, { recursive: true, mode: 0o700 });
-		this.#children = new Map(servicesOf(options).map((service) => [service.name, new Child(service, join(logs, `${service.name}.log`))]));
+		this.#children = new Map(servicesOf(options).map((service) => [service.name, new Child(service, join(logs, `${service.name}.log`), (lastLines) => options.onCrash?.(service, lastLines))]));
 		this.#control = createServer((request, response) => void this.#answer(request, response));
 	}
 
