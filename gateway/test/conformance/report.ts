@@ -10,6 +10,7 @@ const leftOut: [RegExp, string][] = [
 	[/^io\.jwt\.encode_/, 'a decision issues no tokens'],
 	[/^graphql\./, 'no MCP message carries GraphQL'],
 	[/^providers\.aws\./, 'a decision signs no requests'],
+	[/^yaml\./, 'what a call carries is JSON'],
 	[/^crypto\.parse_private_keys$/, 'a decision holds no private keys'],
 	[/^strings\.render_template$/, "Go's template language, functions included"],
 ];
