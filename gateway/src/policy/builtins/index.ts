@@ -4,6 +4,7 @@ import { collectionBuiltins } from './collections.ts';
 import { encodingBuiltins } from './encodings.ts';
 import { hashBuiltins } from './hashes.ts';
 import { jsonPatchBuiltins } from './json-patch.ts';
+import { jsonSchemaBuiltins } from './json-schema.ts';
 import { jwtBuiltins } from './jwt.ts';
 import { netCidrBuiltins } from './net-cidr.ts';
 import { failingSoftly } from './operands.ts';
@@ -20,6 +21,7 @@ const families = [
   encodingBuiltins,
   hashBuiltins,
   jsonPatchBuiltins,
+  jsonSchemaBuiltins,
   jwtBuiltins,
   netCidrBuiltins,
   regexBuiltins,

@@ -69,6 +69,12 @@ function parseDecimal(text: string): Fraction {
   return shift >= 0 ? whole(digits * 10n ** BigInt(shift)) : { top: digits, bottom: 10n ** BigInt(-shift) };
 }
 
+/** Whether `value` is a whole multiple of `step`, both as the decimals they are written as: 0.3 is one of 0.1. */
+export function isMultipleOf(value: number | bigint, step: number | bigint): boolean {
+  const [a, b] = [parseDecimal(String(value)), parseDecimal(String(step))];
+  return (a.top * b.bottom) % (a.bottom * b.top) === 0n;
+}
+
 function whole(value: bigint | undefined): Fraction {
   return { top: value ?? fail(), bottom: 1n };
 }
