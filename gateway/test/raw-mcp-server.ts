@@ -50,7 +50,10 @@ export async function rawMcpServer(t: Test, answers: Readonly<Record<string, Ans
 			const one: Received = { httpMethod: request.method!, headers: request.headers, message };
 			received.push(one);
 			const name = text === '' ? request.method! : String(message['method'] ?? 'response');
-			const answer = answers[name] ?? defaults[name] ?? (message['id'] === undefined || name === 'response' ? defaults['notification']! : defaults['unknown']!);
+			const answer =
+				answers[name] ??
+				defaults[name] ??
+				(message['id'] === undefined || name === 'response' ? defaults['notification']! : defaults['unknown']!);
 			answer(one, response);
 			for (const wake of waiters) wake();
 		});
@@ -83,7 +86,11 @@ export async function rawMcpServer(t: Test, answers: Readonly<Record<string, Ans
 	};
 }
 
-const INITIALIZE_RESULT = { protocolVersion: '2025-06-18', capabilities: { tools: { listChanged: true } }, serverInfo: { name: 'raw', version: '1' } };
+const INITIALIZE_RESULT = {
+	protocolVersion: '2025-06-18',
+	capabilities: { tools: { listChanged: true } },
+	serverInfo: { name: 'raw', version: '1' },
+};
 
 export function json(response: ServerResponse, status: number, body: JsonObject, headers: Record<string, string> = {}): void {
 	response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
@@ -96,4 +103,5 @@ export function stream(response: ServerResponse, ...events: string[]): ServerRes
 	return response;
 }
 
-export const event = (message: JsonObject, id?: string): string => `${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(message)}\n\n`;
+export const event = (message: JsonObject, id?: string): string =>
+	`${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(message)}\n\n`;

@@ -9,8 +9,18 @@ import type { Sql } from '../store/sql.ts';
 import { Upstreams } from '../upstreams/upstreams.ts';
 import { Capabilities, type CapabilitiesOptions, type CapabilitySource } from './capabilities.ts';
 
-const INITIALIZE = { protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo: { name: 'shop', version: '1' }, instructions: 'be kind' };
-const tool = (name: string, more: JsonObject = {}): JsonObject => ({ name, description: `${name} things`, inputSchema: { type: 'object' }, ...more });
+const INITIALIZE = {
+	protocolVersion: '2025-11-25',
+	capabilities: { tools: {} },
+	serverInfo: { name: 'shop', version: '1' },
+	instructions: 'be kind',
+};
+const tool = (name: string, more: JsonObject = {}): JsonObject => ({
+	name,
+	description: `${name} things`,
+	inputSchema: { type: 'object' },
+	...more,
+});
 
 /** An upstream whose list is whatever the test says. */
 class Fake implements CapabilitySource {
@@ -35,7 +45,12 @@ class Fake implements CapabilitySource {
 	}
 }
 
-async function offering(t: Test, sql: Sql, sources: CapabilitySource[], options: Partial<CapabilitiesOptions> & { pins?: 'first-sight' | 'operator' } = {}): Promise<Capabilities> {
+async function offering(
+	t: Test,
+	sql: Sql,
+	sources: CapabilitySource[],
+	options: Partial<CapabilitiesOptions> & { pins?: 'first-sight' | 'operator' } = {},
+): Promise<Capabilities> {
 	const { pins = 'first-sight', ...rest } = options;
 	const settings = Object.fromEntries(sources.map(({ name }) => [name, { refreshSeconds: 3_600, pins }]));
 	const capabilities = new Capabilities({ sources, settings, sql, quietMs: 0, ...rest });
@@ -46,7 +61,11 @@ async function offering(t: Test, sql: Sql, sources: CapabilitySource[], options:
 }
 
 const names = (capabilities: Capabilities) => capabilities.tools().map(({ listedName }) => listedName);
-const held = (capabilities: Capabilities) => capabilities.tools().filter(({ quarantine }) => quarantine !== undefined).map(({ name }) => name);
+const held = (capabilities: Capabilities) =>
+	capabilities
+		.tools()
+		.filter(({ quarantine }) => quarantine !== undefined)
+		.map(({ name }) => name);
 
 await eachStore(t, async (t, database) => {
 	const sql = await database.open();
@@ -128,7 +147,11 @@ t.test('one store', async (t) => {
 		const shop = new Fake('poisoned', tool('good'), tool('bad', { description: 'adds\u{e0069}\u{e0067}\u{e006e}' }));
 		const capabilities = await offering(t, sql, [shop]);
 		t.strictSame(held(capabilities), ['bad']);
-		t.match(capabilities.tools()[1], { quarantine: 'its definition hides characters from the eye', detail: 'U+E0069 at /description', pinned: false });
+		t.match(capabilities.tools()[1], {
+			quarantine: 'its definition hides characters from the eye',
+			detail: 'U+E0069 at /description',
+			pinned: false,
+		});
 		shop.tools = [tool('good'), tool('bad')];
 		await capabilities.refresh('poisoned');
 		t.strictSame(held(capabilities), [], 'cleaned, it is a new tool');
@@ -140,8 +163,18 @@ t.test('one store', async (t) => {
 	});
 
 	await t.test('attack 4: names that look like another are held under their own name and can not be accepted', async (t) => {
-		const lookalikes = ['create_refu\u0578d', 'cre\u0430te_refund', 'create_refund\u200b', '\u202ecreate_refund', 'create%5Frefund', 'create_refund ', ''];
-		const capabilities = await offering(t, sql, [new Fake('lookalikes', tool('create_refund'), tool('Create_Refund'), tool('create_refund.'), ...lookalikes.map((name) => tool(name)))]);
+		const lookalikes = [
+			'create_refu\u0578d',
+			'cre\u0430te_refund',
+			'create_refund\u200b',
+			'\u202ecreate_refund',
+			'create%5Frefund',
+			'create_refund ',
+			'',
+		];
+		const capabilities = await offering(t, sql, [
+			new Fake('lookalikes', tool('create_refund'), tool('Create_Refund'), tool('create_refund.'), ...lookalikes.map((name) => tool(name))),
+		]);
 		t.strictSame(held(capabilities), lookalikes);
 		t.equal(capabilities.find('create_refund')?.quarantine, undefined);
 		t.not(capabilities.find('Create_Refund'), capabilities.find('create_refund'));
@@ -160,7 +193,7 @@ t.test('one store', async (t) => {
 	await t.test('a tool whose schema can not be compiled is held and says why', async (t) => {
 		const bad = tool('bad', { inputSchema: { type: 'object', properties: { a: { type: 'string', pattern: '(?=a)b' } } } });
 		const capabilities = await offering(t, sql, [new Fake('schemas', tool('good'), bad)]);
-		t.match(capabilities.find('bad'), { quarantine: 'its input schema has a pattern that does not run in linear time' });
+		t.match(capabilities.find('bad'), { quarantine: 'its schema has a pattern that does not run in linear time' });
 		t.equal(capabilities.find('good')?.quarantine, undefined);
 		await t.rejects(capabilities.accept('schemas', 'bad'), { code: 'CONFLICT' });
 	});
@@ -171,9 +204,15 @@ t.test('one store', async (t) => {
 		t.strictSame(names(capabilities), ['a__pay', 'b__pay', 'b__c__pay']);
 		a.tools = [tool('pay', { description: 'changed' })];
 		await capabilities.refresh('a');
-		t.strictSame([capabilities.find('a__pay')?.quarantine === undefined, capabilities.find('b__pay')?.quarantine === undefined], [false, true]);
+		t.strictSame(
+			[capabilities.find('a__pay')?.quarantine === undefined, capabilities.find('b__pay')?.quarantine === undefined],
+			[false, true],
+		);
 		for (const name of ['b__c', 'b_']) {
-			t.throws(() => new Capabilities({ sources: [new Fake(name), b], settings: {}, sql }), { code: 'CONFIG', message: new RegExp(`upstreams.${name}: with several upstreams`) });
+			t.throws(() => new Capabilities({ sources: [new Fake(name), b], settings: {}, sql }), {
+				code: 'CONFIG',
+				message: new RegExp(`upstreams.${name}: with several upstreams`),
+			});
 		}
 	});
 
@@ -200,18 +239,27 @@ t.test('one store', async (t) => {
 		const hung = new Fake('hung');
 		hung.initializeResult = () => new Promise(() => {});
 		const settings = { refreshSeconds: 60, pins: 'first-sight' } as const;
-		const capabilities = new Capabilities({ sources: [hung, new Fake('well', tool('pay'))], settings: { hung: settings, well: settings }, sql, quietMs: 0 });
+		const capabilities = new Capabilities({
+			sources: [hung, new Fake('well', tool('pay'))],
+			settings: { hung: settings, well: settings },
+			sql,
+			quietMs: 0,
+		});
 		const heard = new Promise<void>((resolve) => capabilities.onListChanged(() => capabilities.find('well__pay') && resolve()));
 		await capabilities.start();
 		await heard;
-		t.match(capabilities.status(), [{ name: 'hung', state: 'down', why: 'not asked yet' }, { name: 'well', state: 'up' }]);
+		t.match(capabilities.status(), [
+			{ name: 'hung', state: 'down', why: 'not asked yet' },
+			{ name: 'well', state: 'up' },
+		]);
 	});
 
 	await t.test('many signs of change are one look, and many changes one word', async (t) => {
 		const shop = new Fake('busy', tool('pay'));
 		const capabilities = await offering(t, sql, [shop], { quietMs: 100 });
 		let told = 0;
-		const heard = (name: string) => new Promise<void>((resolve) => capabilities.onListChanged(() => (told++, capabilities.find(name) !== undefined && resolve())));
+		const heard = (name: string) =>
+			new Promise<void>((resolve) => capabilities.onListChanged(() => (told++, capabilities.find(name) !== undefined && resolve())));
 		const signed = heard('new');
 		const before = shop.looks;
 		shop.tools = [tool('pay'), tool('new')];
@@ -233,7 +281,10 @@ t.test('one store', async (t) => {
 		const servers: McpServer[] = [];
 		const server = await sdkMcpServer(t, () => {
 			const one = new McpServer({ name: 'shop', version: '1' });
-			one.registerTool('echo', { inputSchema: { text: z.string() }, outputSchema: { said: z.string() } }, () => ({ content: [], structuredContent: { said: '' } }));
+			one.registerTool('echo', { inputSchema: { text: z.string() }, outputSchema: { said: z.string() } }, () => ({
+				content: [],
+				structuredContent: { said: '' },
+			}));
 			servers.push(one);
 			return one;
 		});
@@ -263,7 +314,8 @@ t.test('one store', async (t) => {
 		await capabilities.refresh('real');
 		t.match(capabilities.status(), [{ state: 'up', toolCount: 1 }]);
 		const [session] = server.sessions.keys();
-		while (!server.requests.some(({ httpMethod, headers }) => httpMethod === 'GET' && headers['mcp-session-id'] === session)) await new Promise((resolve) => setImmediate(resolve));
+		while (!server.requests.some(({ httpMethod, headers }) => httpMethod === 'GET' && headers['mcp-session-id'] === session))
+			await new Promise((resolve) => setImmediate(resolve));
 		const again = heard(() => capabilities!.find('later') !== undefined);
 		servers.at(-1)!.registerTool('later', {}, () => ({ content: [] }));
 		await again;

@@ -68,7 +68,11 @@ export class Capabilities {
 		this.#entries = new Map(
 			options.sources.map((source) => {
 				// `a__b` over `c` and `a` over `b__c` would be one name; and so would `a_` over `b` and `a` over `_b`.
-				if (!isAlone && /__|_$/.test(source.name)) throw new ToolGateError('CONFIG', `upstreams.${source.name}: with several upstreams a name has no __ and no _ at its end, because tools are listed as <upstream>__<tool>`);
+				if (!isAlone && /__|_$/.test(source.name))
+					throw new ToolGateError(
+						'CONFIG',
+						`upstreams.${source.name}: with several upstreams a name has no __ and no _ at its end, because tools are listed as <upstream>__<tool>`,
+					);
 				const list = new UpstreamList(source.name, isAlone ? '' : `${source.name}__`);
 				const schedule = new Schedule(quietMs, () => this.#look(source.name));
 				return [source.name, { source, list, schedule, why: 'not asked yet' }];
@@ -140,7 +144,8 @@ export class Capabilities {
 		const entry = this.#entries.get(upstream);
 		const current = entry?.list.tools.find(({ name }) => name === tool);
 		if (entry === undefined || current === undefined) throw new ToolGateError('NOT_FOUND', `${upstream} has no tool ${tool}`);
-		if (digest !== undefined && digest !== current.digest) throw new ToolGateError('CONFLICT', `${tool} is ${current.digest} now: it changed again`);
+		if (digest !== undefined && digest !== current.digest)
+			throw new ToolGateError('CONFLICT', `${tool} is ${current.digest} now: it changed again`);
 		if (!current.isAcceptable) throw new ToolGateError('CONFLICT', `${tool} can't be accepted: ${current.quarantine}`);
 		await movePin(this.#sql, upstream, tool, current.digest);
 		await this.#readPins(entry);

@@ -42,7 +42,13 @@ export async function loadLists(sql: Sql): Promise<StoredList[]> {
 }
 
 /** Keeps a list that was just read, pins what may be pinned at first sight, and returns the pins that hold then. */
-export async function saveList(sql: Sql, upstream: string, initialize: JsonObject, listed: readonly ListedDefinition[], pinnable: readonly ListedDefinition[]): Promise<Pins> {
+export async function saveList(
+	sql: Sql,
+	upstream: string,
+	initialize: JsonObject,
+	listed: readonly ListedDefinition[],
+	pinnable: readonly ListedDefinition[],
+): Promise<Pins> {
 	return sql.transaction(async (tx) => {
 		// In one order on every replica, so that two of them never wait for each other.
 		const definitions = listed.toSorted((a, b) => (a.digest < b.digest ? -1 : 1));
@@ -50,7 +56,12 @@ export async function saveList(sql: Sql, upstream: string, initialize: JsonObjec
 			`INSERT INTO tool_definitions (upstream, digest, tool, definition)
 			SELECT $1, digest, tool, definition::json FROM unnest($2::text[], $3::text[], $4::text[]) AS seen (digest, tool, definition)
 			ON CONFLICT DO NOTHING`,
-			[upstream, definitions.map(({ digest }) => digest), definitions.map(({ definition }) => definition.name), definitions.map(({ definition }) => JSON.stringify(definition))],
+			[
+				upstream,
+				definitions.map(({ digest }) => digest),
+				definitions.map(({ definition }) => definition.name),
+				definitions.map(({ definition }) => JSON.stringify(definition)),
+			],
 		);
 		await tx.query(
 			`INSERT INTO upstream_lists (upstream, initialize, tools) VALUES ($1, $2::json, $3::text[])

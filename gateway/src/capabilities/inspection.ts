@@ -33,7 +33,8 @@ export function inspect(definition: ToolDefinition): Inspected {
 		flaw: { why, isAcceptable, ...(detail === undefined ? {} : { detail }) },
 	});
 	if (!NAME.test(definition.name)) return refuse('its name has characters other than A-Z, a-z, 0-9, _, . and -');
-	if (JSON.stringify(definition).length > MAX_DEFINITION_LENGTH) return refuse(`its definition is longer than ${MAX_DEFINITION_LENGTH} characters`);
+	if (JSON.stringify(definition).length > MAX_DEFINITION_LENGTH)
+		return refuse(`its definition is longer than ${MAX_DEFINITION_LENGTH} characters`);
 	let schemas: ToolSchemas;
 	try {
 		schemas = compileSchemas(definition);

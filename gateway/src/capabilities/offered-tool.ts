@@ -37,7 +37,10 @@ export class OfferedTool implements Tool {
 			if (flaw.detail !== undefined) this.detail = flaw.detail;
 		} else if (pin !== undefined && !this.pinned) {
 			this.quarantine = `its definition changed since it was accepted: ${changedParts(this.changes)}`;
-			this.detail = this.changes.map(({ pointer }) => pointer).join(', ').slice(0, 2_000);
+			this.detail = this.changes
+				.map(({ pointer }) => pointer)
+				.join(', ')
+				.slice(0, 2_000);
 		}
 	}
 
@@ -53,6 +56,12 @@ export class OfferedTool implements Tool {
 
 	/** Whether the other is the same in everything that callers see. */
 	isLike(other: OfferedTool | undefined): boolean {
-		return other !== undefined && this.digest === other.digest && this.listedName === other.listedName && this.pinned === other.pinned && this.quarantine === other.quarantine;
+		return (
+			other !== undefined &&
+			this.digest === other.digest &&
+			this.listedName === other.listedName &&
+			this.pinned === other.pinned &&
+			this.quarantine === other.quarantine
+		);
 	}
 }

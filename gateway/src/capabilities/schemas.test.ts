@@ -4,11 +4,17 @@ import { findConcealed } from './concealed.ts';
 import { changedParts, differences } from './differences.ts';
 import { compileSchemas, SchemaRefused } from './schemas.ts';
 
-const compiled = (inputSchema: JsonValue, outputSchema?: JsonValue) => compileSchemas({ name: 'x', inputSchema, ...(outputSchema === undefined ? {} : { outputSchema }) });
+const compiled = (inputSchema: JsonValue, outputSchema?: JsonValue) =>
+	compileSchemas({ name: 'x', inputSchema, ...(outputSchema === undefined ? {} : { outputSchema }) });
 const object = (properties: JsonObject, more: JsonObject = {}): JsonObject => ({ type: 'object', properties, ...more });
 
 t.test('the first problem is named with its place', async (t) => {
-	const { validate } = compiled(object({ amount: { type: 'integer', minimum: 1 }, to: object({ 'a/b': { enum: ['x', 'y'] } }) }, { required: ['amount'], additionalProperties: false }));
+	const { validate } = compiled(
+		object(
+			{ amount: { type: 'integer', minimum: 1 }, to: object({ 'a/b': { enum: ['x', 'y'] } }) },
+			{ required: ['amount'], additionalProperties: false },
+		),
+	);
 	const cases: [JsonObject, string, string][] = [
 		[{}, '', "must have required property 'amount'"],
 		[{ amount: 0 }, '/amount', 'must be >= 1'],
@@ -19,7 +25,11 @@ t.test('the first problem is named with its place', async (t) => {
 	];
 	for (const [args, pointer, message] of cases) t.strictSame(validate(args), { pointer, message });
 	t.equal(validate({ amount: 5, to: { 'a/b': 'x' } }), undefined);
-	t.equal(compiled(object({ a: {} }, { required: ['constructor'] })).validate({})?.message, "must have required property 'constructor'", 'inherited members are none');
+	t.equal(
+		compiled(object({ a: {} }, { required: ['constructor'] })).validate({})?.message,
+		"must have required property 'constructor'",
+		'inherited members are none',
+	);
 	t.strictSame(compiled(object({ a: { anyOf: [{ type: 'string' }, { type: 'null' }] } })).validate({ a: 1 }), {
 		pointer: '/a',
 		message: 'must match a schema in anyOf (must be string; must be null)',
@@ -51,20 +61,34 @@ t.test('a schema that can not be used is refused in words of ours', async (t) =>
 		[object({ a: { $async: true, type: 'string' } }), /can not be compiled/],
 	];
 	for (const [inputSchema, message] of cases) {
-		t.throws(() => compileSchemas({ name: 'x', ...(inputSchema === undefined ? {} : { inputSchema }) }), new SchemaRefused(''), String(message));
+		t.throws(
+			() => compileSchemas({ name: 'x', ...(inputSchema === undefined ? {} : { inputSchema }) }),
+			new SchemaRefused(''),
+			String(message),
+		);
 		t.throws(() => compileSchemas({ name: 'x', ...(inputSchema === undefined ? {} : { inputSchema }) }), { message });
 	}
-	t.throws(() => compiled(object({}), { type: 1 }), { message: /^its output schema/ });
 });
 
 t.test('unknown keywords and formats are tolerated, known formats judged', async (t) => {
-	const { validate } = compiled(object({ when: { type: 'string', format: 'date-time', 'x-note': 1 }, where: { type: 'string', format: 'galaxy' }, how: { type: 'string', format: 'regex' } }));
+	const { validate } = compiled(
+		object({
+			when: { type: 'string', format: 'date-time', 'x-note': 1 },
+			where: { type: 'string', format: 'galaxy' },
+			how: { type: 'string', format: 'regex' },
+		}),
+	);
 	t.equal(validate({ when: '2026-11-24T10:00:00Z', where: 'here', how: '(' }), undefined);
 	t.match(validate({ when: 'tomorrow' }), { pointer: '/when', message: /date-time/ });
 });
 
 t.test('one $id means nothing to another schema', async (t) => {
-	const of = (type: string) => ({ $id: 'https://example.com/same', type: 'object', properties: { a: { $ref: '#/$defs/a' } }, $defs: { a: { type } } });
+	const of = (type: string) => ({
+		$id: 'https://example.com/same',
+		type: 'object',
+		properties: { a: { $ref: '#/$defs/a' } },
+		$defs: { a: { type } },
+	});
 	const [text, number] = [compiled(of('string')), compiled(of('number'))];
 	t.equal(text.validate({ a: 'x' }), undefined);
 	t.equal(number.validate({ a: 1 }), undefined);
@@ -87,8 +111,20 @@ t.test('attack 18: no schema and no arguments make judging slow', async (t) => {
 		const tookMs = performance.now() - startMs;
 		t.ok(tookMs < 500, `${name}: ${Math.round(tookMs)} ms`);
 	}
-	t.match(compiled(object({ a: { uniqueItems: true } })).validate({ a: [{ x: 1, y: 2 }, { y: 2, x: 1 }] }), { message: /duplicate/ });
-	t.match(compiled({ $defs: { a: { allOf: [{ $ref: '#/$defs/a' }] } }, $ref: '#/$defs/a' }).validate({}), { message: /can not judge/ }, 'a schema without end');
+	t.match(
+		compiled(object({ a: { uniqueItems: true } })).validate({
+			a: [
+				{ x: 1, y: 2 },
+				{ y: 2, x: 1 },
+			],
+		}),
+		{ message: /duplicate/ },
+	);
+	t.match(
+		compiled({ $defs: { a: { allOf: [{ $ref: '#/$defs/a' }] } }, $ref: '#/$defs/a' }).validate({}),
+		{ message: /can not judge/ },
+		'a schema without end',
+	);
 });
 
 t.test('structured content is judged by the output schema', async (t) => {
@@ -96,12 +132,34 @@ t.test('structured content is judged by the output schema', async (t) => {
 	const values: (JsonObject | undefined)[] = [{ id: 'x' }, { id: 1 }, {}, undefined];
 	t.strictSame(values.map(fitsOutput), [true, false, false, false]);
 	t.equal(compiled(object({})).fitsOutput(undefined), true);
+	t.equal(compiled(object({}), { type: 'strange' }).fitsOutput({}), false, 'nothing fits a schema that can not be used');
 });
 
 t.test('concealed characters are found wherever they stand', async (t) => {
-	const hidden = ['\u{e0041}', '\u200b', '\u2060', '\ufeff', '\u202e', '\u2066', '\u00ad', '\u3164', '\x1b', '\x07', '\x9b', 'a\u200db', 'a\u200c', 'a\ufe0f', '\u{1f600}\ufe0f\ufe0f\u{e0101}', '\u{e0101}', '\ufe00'];
+	const hidden = [
+		'\u{e0041}',
+		'\u200b',
+		'\u2060',
+		'\ufeff',
+		'\u202e',
+		'\u2066',
+		'\u00ad',
+		'\u3164',
+		'\x1b',
+		'\x07',
+		'\x9b',
+		'a\u200db',
+		'a\u200c',
+		'a\ufe0f',
+		'\u{1f600}\ufe0f\ufe0f\u{e0101}',
+		'\u{e0101}',
+		'\ufe00',
+	];
 	for (const text of hidden) t.ok(findConcealed({ description: `x${text}y` }), JSON.stringify(text));
-	t.strictSame(findConcealed({ inputSchema: { properties: { 'a/b': { enum: ['ok', 'x\u200by'] } } } }), { pointer: '/inputSchema/properties/a~1b/enum/1', codePoint: 'U+200B' });
+	t.strictSame(findConcealed({ inputSchema: { properties: { 'a/b': { enum: ['ok', 'x\u200by'] } } } }), {
+		pointer: '/inputSchema/properties/a~1b/enum/1',
+		codePoint: 'U+200B',
+	});
 	t.match(findConcealed({ a: { 'k\u200b': 1 } }), { pointer: '/a' });
 });
 
@@ -121,7 +179,12 @@ t.test('ordinary writing stays clean', async (t) => {
 
 t.test('differences name each place once, and their parts in words of ours', async (t) => {
 	const before = { name: 'a', description: 'x', inputSchema: { properties: { p: { type: 'string' }, q: {} }, required: ['p'] }, old: 1 };
-	const after = { name: 'a', description: 'y', inputSchema: { properties: { p: { type: 'number' }, 'ignore/all': {} }, required: ['p', 'r'] }, 'obey me': 1 };
+	const after = {
+		name: 'a',
+		description: 'y',
+		inputSchema: { properties: { p: { type: 'number' }, 'ignore/all': {} }, required: ['p', 'r'] },
+		'obey me': 1,
+	};
 	const found = differences(before, after);
 	t.strictSame(found, [
 		{ pointer: '/description', before: 'x', after: 'y' },

@@ -21,7 +21,20 @@ export class SchemaRefused extends Error {
 const MAX_MESSAGE_LENGTH = 300;
 
 /** Formats whose test is linear. `regex` is none: it would compile the arguments' own expressions. */
-const FORMATS: readonly FormatName[] = ['date', 'time', 'date-time', 'duration', 'email', 'hostname', 'ipv4', 'ipv6', 'uuid', 'uri', 'uri-reference', 'json-pointer'];
+const FORMATS: readonly FormatName[] = [
+	'date',
+	'time',
+	'date-time',
+	'duration',
+	'email',
+	'hostname',
+	'ipv4',
+	'ipv6',
+	'uuid',
+	'uri',
+	'uri-reference',
+	'json-pointer',
+];
 
 /** `pattern` and `patternProperties` come from upstreams and run on what agents send: RE2 takes linear time whatever both of them say. */
 function linearRegExp(pattern: string) {
@@ -58,12 +71,13 @@ const DEFAULT_DIALECT = 'https://json-schema.org/draft/2020-12/schema';
 
 /**
  * Compiles the schemas of a tool's definition. Each in a validator of its own, so that no `$id` of one upstream means anything to another.
- * @throws {SchemaRefused}
+ * The output schema is compiled at its first use, because most are never used: one that can't be compiled fits nothing.
+ * @throws {SchemaRefused} the input schema can't be used.
  */
 export function compileSchemas({ inputSchema, outputSchema }: JsonObject): ToolSchemas {
 	if (inputSchema === undefined) throw new SchemaRefused('it has no input schema');
-	const input = compile(inputSchema, 'input');
-	const output = outputSchema === undefined ? undefined : compile(outputSchema, 'output');
+	const input = compile(inputSchema);
+	let output: ValidateFunction | undefined;
 	return {
 		validate(args) {
 			try {
@@ -74,8 +88,10 @@ export function compileSchemas({ inputSchema, outputSchema }: JsonObject): ToolS
 			}
 		},
 		fitsOutput(structuredContent) {
+			if (outputSchema === undefined) return true;
 			try {
-				return output === undefined || output(structuredContent);
+				output ??= compile(outputSchema);
+				return output(structuredContent);
 			} catch {
 				return false;
 			}
@@ -83,8 +99,8 @@ export function compileSchemas({ inputSchema, outputSchema }: JsonObject): ToolS
 	};
 }
 
-function compile(schema: JsonValue, which: 'input' | 'output'): ValidateFunction {
-	const refuse = (why: string, cause?: unknown) => new SchemaRefused(`its ${which} schema ${why}`, { cause });
+function compile(schema: JsonValue): ValidateFunction {
+	const refuse = (why: string, cause?: unknown) => new SchemaRefused(`its schema ${why}`, { cause });
 	if (typeof schema !== 'object' || schema === null || Array.isArray(schema)) throw refuse('is not an object');
 	const { $schema = DEFAULT_DIALECT } = schema;
 	const Dialect = typeof $schema === 'string' ? DIALECTS[$schema.replace(/#$/, '')] : undefined;

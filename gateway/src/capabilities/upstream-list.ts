@@ -71,7 +71,9 @@ export class UpstreamList {
 	/** Judges the list against pins. True when something that callers see is different now. */
 	judge(pins: Pins): boolean {
 		const before = this.#tools;
-		this.#tools = this.#inspected.map((one) => new OfferedTool(this.name, `${this.#prefix}${one.definition.name}`, one, pins.get(one.definition.name)));
+		this.#tools = this.#inspected.map(
+			(one) => new OfferedTool(this.name, `${this.#prefix}${one.definition.name}`, one, pins.get(one.definition.name)),
+		);
 		return before.length !== this.#tools.length || this.#tools.some((tool, place) => !tool.isLike(before[place]));
 	}
 }

@@ -16,7 +16,10 @@ interface Caller {
 }
 
 function callerOf(t: Test, url: string): Caller {
-	const upstreams = new Upstreams({ bad: { url, headers: {}, timeoutMs: 5_000 } }, { maxResultBytes: 100_000, version: '0', onStale: () => {} });
+	const upstreams = new Upstreams(
+		{ bad: { url, headers: {}, timeoutMs: 5_000 } },
+		{ maxResultBytes: 100_000, version: '0', onStale: () => {} },
+	);
 	t.teardown(() => upstreams.close(0));
 	const notified: JsonObject[] = [];
 	const agent = new AbortController();
@@ -27,7 +30,12 @@ function callerOf(t: Test, url: string): Caller {
 		call: ({ meta, ...rest } = {}) =>
 			upstreams.call({
 				upstream: 'bad',
-				message: { jsonrpc: '2.0', id: 'agent-1', method: 'tools/call', params: { name: 'pay', arguments: { amount: 1 }, ...(meta === undefined ? {} : { _meta: meta }) } },
+				message: {
+					jsonrpc: '2.0',
+					id: 'agent-1',
+					method: 'tools/call',
+					params: { name: 'pay', arguments: { amount: 1 }, ...(meta === undefined ? {} : { _meta: meta }) },
+				},
 				downstream: { notify: (message) => notified.push(message), cancelled: agent.signal },
 				...rest,
 			}),
@@ -36,7 +44,11 @@ function callerOf(t: Test, url: string): Caller {
 
 type Respond = (response: ServerResponse, id: number) => void;
 
-async function callAgainst(t: Test, respond: Respond, options?: Parameters<Caller['call']>[0]): Promise<{ answer: UpstreamAnswer; server: RawMcpServer; caller: Caller }> {
+async function callAgainst(
+	t: Test,
+	respond: Respond,
+	options?: Parameters<Caller['call']>[0],
+): Promise<{ answer: UpstreamAnswer; server: RawMcpServer; caller: Caller }> {
 	const server = await rawMcpServer(t, { 'tools/call': ({ message }, response) => respond(response, message['id'] as number) });
 	const caller = callerOf(t, server.url);
 	await caller.open();
@@ -47,13 +59,21 @@ const calls = (server: RawMcpServer) => server.received.filter(({ message }) => 
 /** Of one upstream at once. */
 const CONNECTIONS = 128;
 const answerTo = (id: number): JsonObject => ({ jsonrpc: '2.0', id, result: { content: [] } });
-const storm = (id: number): JsonObject => ({ jsonrpc: '2.0', method: 'notifications/message', params: { level: 'info', data: 'x'.repeat(1000), id } });
+const storm = (id: number): JsonObject => ({
+	jsonrpc: '2.0',
+	method: 'notifications/message',
+	params: { level: 'info', data: 'x'.repeat(1000), id },
+});
 const head = { 'content-type': 'application/json', 'content-length': '500' };
 
 t.test('what was provably not taken is not_sent', async (t) => {
 	const cases: [string, Respond, RegExp][] = [
 		['credentials refused', (response) => response.writeHead(401).end('no'), /credentials \(HTTP 401\)/],
-		['a redirect that keeps the method', (response) => response.writeHead(307, { location: 'http://127.0.0.1:1/' }).end(), /redirects \(HTTP 307\), which is not followed/],
+		[
+			'a redirect that keeps the method',
+			(response) => response.writeHead(307, { location: 'http://127.0.0.1:1/' }).end(),
+			/redirects \(HTTP 307\), which is not followed/,
+		],
 		['a flood limit', (response) => response.writeHead(429).end(), /HTTP 429/],
 		['an endpoint of another kind', (response) => response.writeHead(405).end(), /HTTP 405/],
 	];
@@ -79,7 +99,8 @@ t.test('what was provably not taken is not_sent', async (t) => {
 	});
 	await t.test('a revision that the gateway does not speak', async (t) => {
 		const server = await rawMcpServer(t, {
-			initialize: ({ message }, response) => json(response, 200, { jsonrpc: '2.0', id: message['id']!, result: { protocolVersion: '1999-01-01' } }),
+			initialize: ({ message }, response) =>
+				json(response, 200, { jsonrpc: '2.0', id: message['id']!, result: { protocolVersion: '1999-01-01' } }),
 		});
 		t.match(await callerOf(t, server.url).call(), { kind: 'not_sent', why: /speaks MCP 1999-01-01/ });
 	});
@@ -88,21 +109,74 @@ t.test('what was provably not taken is not_sent', async (t) => {
 t.test('an answer that breaks off or can not be read is broken, and the call is never repeated', async (t) => {
 	const cases: [string, Respond, RegExp][] = [
 		['dies before the head', (response) => response.destroy(), /broke off/],
-		['dies between head and body', (response) => (response.writeHead(200, head).flushHeaders(), setImmediate(() => response.destroy())), /broke off/],
-		['dies in the middle of the body', (response) => response.writeHead(200, head).write('{"jsonrpc":', () => response.destroy()), /broke off/],
+		[
+			'dies between head and body',
+			(response) => (response.writeHead(200, head).flushHeaders(), setImmediate(() => response.destroy())),
+			/broke off/,
+		],
+		[
+			'dies in the middle of the body',
+			(response) => response.writeHead(200, head).write('{"jsonrpc":', () => response.destroy()),
+			/broke off/,
+		],
 		['dies in the middle of a stream', (response) => stream(response).write('data: {"jsonrpc"', () => response.destroy()), /broke off/],
 		['ends a stream without an answer', (response) => stream(response, ': hello\n\n').end(), /ended before the answer/],
 		['answers another id', (response, id) => json(response, 200, answerTo(id + 1)), /a request that was not made/],
-		['answers the same id as text', (response, id) => json(response, 200, { ...answerTo(id), id: String(id) }), /a request that was not made/],
-		['answers another id on a stream', (response, id) => stream(response, event(answerTo(id + 1)), event(answerTo(id))).end(), /a request that was not made/],
-		['answers twice in one body', (response, id) => response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answerTo(id)).repeat(2)), /not JSON/],
-		['answers with an array', (response, id) => response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify([answerTo(id)])), /not one JSON-RPC message/],
-		['answers with a result and an error', (response, id) => json(response, 200, { ...answerTo(id), error: { code: 1, message: 'x' } }), /no single result/],
-		['answers with duplicate keys', (response, id) => response.writeHead(200, { 'content-type': 'application/json' }).end(`{"jsonrpc":"2.0","id":${id},"result":{"a":1,"\\u0061":2}}`), /occurs twice/],
-		['answers with a number that can not be kept', (response, id) => response.writeHead(200, { 'content-type': 'application/json' }).end(`{"jsonrpc":"2.0","id":${id},"result":{"a":9007199254740993}}`), /kept exactly/],
-		['answers with invalid UTF-8', (response, id) => response.writeHead(200, { 'content-type': 'application/json' }).end(Buffer.from(`{"jsonrpc":"2.0","id":${id},"result":{"a":"\xff"}}`, 'latin1')), /UTF-8/],
-		['answers with invalid UTF-8 on a stream', (response, id) => stream(response).end(Buffer.from(`data: {"jsonrpc":"2.0","id":${id},"result":{"a":"\xff"}}\n\n`, 'latin1')), /UTF-8/],
-		['answers with a page', (response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<p>hi'), /text\/html instead of JSON/],
+		[
+			'answers the same id as text',
+			(response, id) => json(response, 200, { ...answerTo(id), id: String(id) }),
+			/a request that was not made/,
+		],
+		[
+			'answers another id on a stream',
+			(response, id) => stream(response, event(answerTo(id + 1)), event(answerTo(id))).end(),
+			/a request that was not made/,
+		],
+		[
+			'answers twice in one body',
+			(response, id) => response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answerTo(id)).repeat(2)),
+			/not JSON/,
+		],
+		[
+			'answers with an array',
+			(response, id) => response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify([answerTo(id)])),
+			/not one JSON-RPC message/,
+		],
+		[
+			'answers with a result and an error',
+			(response, id) => json(response, 200, { ...answerTo(id), error: { code: 1, message: 'x' } }),
+			/no single result/,
+		],
+		[
+			'answers with duplicate keys',
+			(response, id) =>
+				response.writeHead(200, { 'content-type': 'application/json' }).end(`{"jsonrpc":"2.0","id":${id},"result":{"a":1,"\\u0061":2}}`),
+			/occurs twice/,
+		],
+		[
+			'answers with a number that can not be kept',
+			(response, id) =>
+				response.writeHead(200, { 'content-type': 'application/json' }).end(`{"jsonrpc":"2.0","id":${id},"result":{"a":9007199254740993}}`),
+			/kept exactly/,
+		],
+		[
+			'answers with invalid UTF-8',
+			(response, id) =>
+				response
+					.writeHead(200, { 'content-type': 'application/json' })
+					.end(Buffer.from(`{"jsonrpc":"2.0","id":${id},"result":{"a":"\xff"}}`, 'latin1')),
+			/UTF-8/,
+		],
+		[
+			'answers with invalid UTF-8 on a stream',
+			(response, id) => stream(response).end(Buffer.from(`data: {"jsonrpc":"2.0","id":${id},"result":{"a":"\xff"}}\n\n`, 'latin1')),
+			/UTF-8/,
+		],
+		[
+			'answers with a page',
+			(response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<p>hi'),
+			/text\/html instead of JSON/,
+		],
 		['accepts and says nothing', (response) => response.writeHead(202).end(), /without an answer/],
 		['fails', (response) => response.writeHead(502).end('<p>bad gateway'), /HTTP 502/],
 		['redirects as work that is done does', (response) => response.writeHead(303, { location: '/done' }).end(), /HTTP 303/],
@@ -119,7 +193,9 @@ t.test('an answer that breaks off or can not be read is broken, and the call is 
 		const tcp = createTcpServer((socket) => {
 			sockets.add(socket);
 			socket.on('error', () => {});
-			socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n'));
+			socket.once('data', () =>
+				socket.write('HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n'),
+			);
 		});
 		await new Promise<void>((resolve) => tcp.listen(0, '127.0.0.1', resolve));
 		t.teardown(() => (sockets.forEach((socket) => socket.destroy()), tcp.close()));
@@ -130,20 +206,34 @@ t.test('an answer that breaks off or can not be read is broken, and the call is 
 
 t.test('the first answer counts; nothing after it reaches the agent', async (t) => {
 	const { answer, caller } = await callAgainst(t, (response, id) => {
-		stream(response, event(storm(1)), event(answerTo(id)), event({ ...answerTo(id), result: { content: [], isError: true } }), event(storm(2))).end();
+		stream(
+			response,
+			event(storm(1)),
+			event(answerTo(id)),
+			event({ ...answerTo(id), result: { content: [], isError: true } }),
+			event(storm(2)),
+		).end();
 	});
 	t.match(answer, { kind: 'answered', message: { result: { isError: undefined } } });
-	t.strictSame(caller.notified.map(({ params }) => (params as JsonObject)['id']), [1]);
+	t.strictSame(
+		caller.notified.map(({ params }) => (params as JsonObject)['id']),
+		[1],
+	);
 });
 
 t.test('a JSON-RPC error for our id is an answer, whatever the status', async (t) => {
-	const { answer } = await callAgainst(t, (response, id) => json(response, 500, { jsonrpc: '2.0', id, error: { code: -32603, message: 'boom' } }));
+	const { answer } = await callAgainst(t, (response, id) =>
+		json(response, 500, { jsonrpc: '2.0', id, error: { code: -32603, message: 'boom' } }),
+	);
 	t.match(answer, { kind: 'answered', message: { error: { code: -32603, message: 'boom' } } });
 });
 
 t.test('too large', async (t) => {
 	const cases: [string, Respond][] = [
-		['by its own length, before a byte is read', (response) => response.writeHead(200, { 'content-type': 'application/json', 'content-length': '1000001' }).flushHeaders()],
+		[
+			'by its own length, before a byte is read',
+			(response) => response.writeHead(200, { 'content-type': 'application/json', 'content-length': '1000001' }).flushHeaders(),
+		],
 		['in one body', (response) => response.writeHead(200, { 'content-type': 'application/json' }).end('x'.repeat(200_000))],
 		['in one event', (response) => stream(response).end(`data: ${'x'.repeat(200_000)}\n\n`)],
 		['in a line that never ends', (response) => pump(response, 'x'.repeat(10_000))],
@@ -168,9 +258,15 @@ function pump(response: ServerResponse, piece: string): void {
 }
 
 t.test('a stream that never ends is timed_out, and its storm is cut to the size of a result', async (t) => {
-	const endless = await callAgainst(t, (response) => pump(response, `\n\n${event(storm(0))}`.repeat(20)), { timeoutMs: 150, maxResultBytes: 50_000 });
+	const endless = await callAgainst(t, (response) => pump(response, `\n\n${event(storm(0))}`.repeat(20)), {
+		timeoutMs: 150,
+		maxResultBytes: 50_000,
+	});
 	t.match(endless.answer, { kind: 'timed_out', why: 'waited 150 ms' });
-	t.ok(endless.caller.notified.length > 10 && endless.caller.notified.length <= 50, `${endless.caller.notified.length} of a storm were relayed`);
+	t.ok(
+		endless.caller.notified.length > 10 && endless.caller.notified.length <= 50,
+		`${endless.caller.notified.length} of a storm were relayed`,
+	);
 	const silent = await callAgainst(t, () => {}, { timeoutMs: 50 });
 	t.match(silent.answer, { kind: 'timed_out' });
 });
@@ -183,16 +279,29 @@ t.test('a stream that stays open after its answer does not hold the call', async
 t.test('a session that the upstream lost is opened again once for all, and the call goes on', async (t) => {
 	for (const [name, lose] of [
 		['404', (response: ServerResponse) => response.writeHead(404).end()],
-		['404 with an error under our id', (response: ServerResponse, id: number) => json(response, 404, { jsonrpc: '2.0', id, error: { code: -32001, message: 'Session not found' } })],
-		['400 of the transport', (response: ServerResponse) => json(response, 400, { jsonrpc: '2.0', id: null, error: { code: -32000, message: 'No valid session' } })],
+		[
+			'404 with an error under our id',
+			(response: ServerResponse, id: number) =>
+				json(response, 404, { jsonrpc: '2.0', id, error: { code: -32001, message: 'Session not found' } }),
+		],
+		[
+			'400 of the transport',
+			(response: ServerResponse) => json(response, 400, { jsonrpc: '2.0', id: null, error: { code: -32000, message: 'No valid session' } }),
+		],
 	] as const) {
 		await t.test(name, async (t) => {
 			const server = await rawMcpServer(t, {
-				'tools/call': ({ message, headers }, response) => (headers['mcp-session-id'] === 's1' ? lose(response, message['id'] as number) : json(response, 200, answerTo(message['id'] as number))),
+				'tools/call': ({ message, headers }, response) =>
+					headers['mcp-session-id'] === 's1'
+						? lose(response, message['id'] as number)
+						: json(response, 200, answerTo(message['id'] as number)),
 			});
 			const caller = callerOf(t, server.url);
 			const answers = await Promise.all([caller.call(), caller.call(), caller.call()]);
-			t.strictSame(answers.map(({ kind }) => kind), ['answered', 'answered', 'answered']);
+			t.strictSame(
+				answers.map(({ kind }) => kind),
+				['answered', 'answered', 'answered'],
+			);
 			t.equal(server.received.filter(({ message }) => message['method'] === 'initialize').length, 2);
 			t.equal(calls(server).length, 6);
 		});
@@ -231,7 +340,14 @@ t.test('a stream that can not be taken up again is broken, not unsent', async (t
 t.test('a session that is lost while a stream is taken up again does not repeat the call', async (t) => {
 	const server = await rawMcpServer(t, {
 		'tools/call': (_, response) => stream(response, 'id: e1\nretry: 1\ndata: \n\n').end(),
-		GET: ({ headers }, response) => headers['last-event-id'] === undefined ? response.writeHead(405).end() : json(response, 404, { jsonrpc: '2.0', id: calls(server)[0]!.message['id']!, error: { code: -32001, message: 'Session not found' } }),
+		GET: ({ headers }, response) =>
+			headers['last-event-id'] === undefined
+				? response.writeHead(405).end()
+				: json(response, 404, {
+						jsonrpc: '2.0',
+						id: calls(server)[0]!.message['id']!,
+						error: { code: -32001, message: 'Session not found' },
+					}),
 	});
 	t.match(await callerOf(t, server.url).call(), { kind: 'broken', why: /was not offered again \(HTTP 404\)/ });
 	t.equal(calls(server).length, 1);
@@ -241,7 +357,10 @@ t.test('one upstream that hangs leaves the others alone', async (t) => {
 	const hung = await rawMcpServer(t, { 'tools/call': () => {} });
 	const well = await rawMcpServer(t, { 'tools/call': ({ message }, response) => json(response, 200, answerTo(message['id'] as number)) });
 	const settings = (url: string) => ({ url, headers: {}, timeoutMs: 300 });
-	const upstreams = new Upstreams({ hung: settings(hung.url), well: settings(well.url) }, { maxResultBytes: 1000, version: '0', onStale: () => {} });
+	const upstreams = new Upstreams(
+		{ hung: settings(hung.url), well: settings(well.url) },
+		{ maxResultBytes: 1000, version: '0', onStale: () => {} },
+	);
 	t.teardown(() => upstreams.close(0));
 	await Promise.all(upstreams.all.map((upstream) => upstream.initializeResult()));
 	const downstream = { notify: () => {}, cancelled: new AbortController().signal };
@@ -276,10 +395,16 @@ t.test('a call that waits for a connection until its time is over was provably n
 });
 
 t.test('headers that can not be sent are refused by name', (t) => {
-	const build = (url: string, headers: Record<string, string>) => () => new Upstreams({ bank: { url, headers, timeoutMs: 1 } }, { maxResultBytes: 1, version: '0', onStale: () => {} });
-	t.throws(build('http://127.0.0.1/', { 'X-Key': 'a\r\nb' }), { code: 'CONFIG', message: 'upstreams.bank.headers.X-Key: expected a header name and a value without line breaks' });
-	t.throws(build('http://127.0.0.1/', { 'Mcp-Session-Id': 'x' }), { code: 'CONFIG', message: /headers.Mcp-Session-Id: is set by ToolGate/ });
+	const build = (url: string, headers: Record<string, string>) => () =>
+		new Upstreams({ bank: { url, headers, timeoutMs: 1 } }, { maxResultBytes: 1, version: '0', onStale: () => {} });
+	t.throws(build('http://127.0.0.1/', { 'X-Key': 'a\r\nb' }), {
+		code: 'CONFIG',
+		message: 'upstreams.bank.headers.X-Key: expected a header name and a value without line breaks',
+	});
+	t.throws(build('http://127.0.0.1/', { 'Mcp-Session-Id': 'x' }), {
+		code: 'CONFIG',
+		message: /headers.Mcp-Session-Id: is set by ToolGate/,
+	});
 	t.throws(build('http://user:pw@127.0.0.1/', {}), { code: 'CONFIG', message: /bank.url: holds credentials/ });
 	t.end();
 });
-

@@ -7,7 +7,11 @@ import type { UpstreamCall } from './upstream-call.ts';
 import type { JsonObject } from '../domain.ts';
 import { Upstreams, type UpstreamsOptions } from './upstreams.ts';
 
-const AGENT = { protocolVersion: '2025-03-26', clientInfo: { name: 'agent', version: '7' }, capabilities: { elicitation: {}, sampling: {} } };
+const AGENT = {
+	protocolVersion: '2025-03-26',
+	clientInfo: { name: 'agent', version: '7' },
+	capabilities: { elicitation: {}, sampling: {} },
+};
 
 function shop(): McpServer {
 	const server = new McpServer({ name: 'shop', version: '1' }, { capabilities: { logging: {} } });
@@ -29,25 +33,43 @@ function shop(): McpServer {
 	return server;
 }
 
-function connect(t: Test, url: string, options: Partial<UpstreamsOptions> & { headers?: Record<string, string>; timeoutMs?: number } = {}): Upstreams {
+function connect(
+	t: Test,
+	url: string,
+	options: Partial<UpstreamsOptions> & { headers?: Record<string, string>; timeoutMs?: number } = {},
+): Upstreams {
 	const { headers = {}, timeoutMs = 5_000, ...rest } = options;
-	const upstreams = new Upstreams({ shop: { url, headers, timeoutMs } }, { maxResultBytes: 1_000_000, version: '0.1.0', onStale: () => {}, ...rest });
+	const upstreams = new Upstreams(
+		{ shop: { url, headers, timeoutMs } },
+		{ maxResultBytes: 1_000_000, version: '0.1.0', onStale: () => {}, ...rest },
+	);
 	t.teardown(() => upstreams.close(0));
 	return upstreams;
 }
 
-function call(name: string, args: JsonObject, options: Partial<UpstreamCall> & { meta?: JsonObject; notified?: JsonObject[] } = {}): UpstreamCall {
+function call(
+	name: string,
+	args: JsonObject,
+	options: Partial<UpstreamCall> & { meta?: JsonObject; notified?: JsonObject[] } = {},
+): UpstreamCall {
 	const { meta, notified = [], ...rest } = options;
 	return {
 		upstream: 'shop',
-		message: { jsonrpc: '2.0', id: 'the agent\'s id', method: 'tools/call', params: { name, arguments: args, ...(meta === undefined ? {} : { _meta: meta }) } },
+		message: {
+			jsonrpc: '2.0',
+			id: "the agent's id",
+			method: 'tools/call',
+			params: { name, arguments: args, ...(meta === undefined ? {} : { _meta: meta }) },
+		},
 		downstream: { notify: (message) => notified.push(message), cancelled: new AbortController().signal },
 		...rest,
 	};
 }
 
 const bodies = (server: SdkMcpServer, method: string) =>
-	server.requests.filter(({ body }) => body !== '' && JSON.parse(body).method === method).map(({ body }) => JSON.parse(body) as { id?: number; params: Record<string, unknown> });
+	server.requests
+		.filter(({ body }) => body !== '' && JSON.parse(body).method === method)
+		.map(({ body }) => JSON.parse(body) as { id?: number; params: Record<string, unknown> });
 
 for (const answers of ['json', 'sse'] as const) {
 	t.test(`a real server that answers by ${answers}`, async (t) => {
@@ -57,7 +79,13 @@ for (const answers of ['json', 'sse'] as const) {
 		const notified: JsonObject[] = [];
 		const first = await upstreams.call(call('echo', { text: 'hi' }, { sessionId: 'agent-session' }));
 		t.match(first, { kind: 'answered', message: { result: { content: [{ text: /^hi in / }] } } });
-		await upstreams.call(call('count', {}, { sessionId: 'agent-session', notified, meta: { progressToken: 'agent token', 'dev.toolgate/x': 1, 'example.com/y': 2 } }));
+		await upstreams.call(
+			call(
+				'count',
+				{},
+				{ sessionId: 'agent-session', notified, meta: { progressToken: 'agent token', 'dev.toolgate/x': 1, 'example.com/y': 2 } },
+			),
+		);
 
 		t.test('the session is opened with our revision and without capabilities that let it ask back', async (t) => {
 			const [initialize] = bodies(server, 'initialize');
@@ -76,24 +104,36 @@ for (const answers of ['json', 'sse'] as const) {
 		// A server that answers by one JSON body has nowhere to put notifications.
 		if (answers === 'sse') {
 			t.test('progress comes under the token of the agent and only rises; logging comes as it is', async (t) => {
-				t.strictSame(notified.map(({ params }) => params), [
-					{ progressToken: 'agent token', progress: 1 },
-					{ progressToken: 'agent token', progress: 3, total: 3 },
-					{ level: 'info', data: 'counted' },
-				]);
+				t.strictSame(
+					notified.map(({ params }) => params),
+					[
+						{ progressToken: 'agent token', progress: 1 },
+						{ progressToken: 'agent token', progress: 3, total: 3 },
+						{ level: 'info', data: 'counted' },
+					],
+				);
 			});
 			t.test('no token, no progress', async (t) => {
 				const silent: JsonObject[] = [];
 				await upstreams.call(call('count', {}, { sessionId: 'agent-session', notified: silent }));
-				t.strictSame(silent.map(({ method }) => method), ['notifications/message']);
+				t.strictSame(
+					silent.map(({ method }) => method),
+					['notifications/message'],
+				);
 			});
 		}
 		t.test('an error of the server is an answer', async (t) => {
-			t.match(await upstreams.call({ ...call('echo', {}), message: { jsonrpc: '2.0', id: 1, method: 'nothing/known' } }), { kind: 'answered', message: { error: { code: -32601 } } });
+			t.match(await upstreams.call({ ...call('echo', {}), message: { jsonrpc: '2.0', id: 1, method: 'nothing/known' } }), {
+				kind: 'answered',
+				message: { error: { code: -32601 } },
+			});
 		});
-		t.test('a call of a session that is not known here shares nobody\'s, and leaves none behind', async (t) => {
+		t.test("a call of a session that is not known here shares nobody's, and leaves none behind", async (t) => {
 			const before = server.sessions.size;
-			const [one, two] = [await upstreams.call(call('echo', { text: 'hi' }, { sessionId: 'gone' })), await upstreams.call(call('echo', { text: 'hi' }, { sessionId: 'gone' }))];
+			const [one, two] = [
+				await upstreams.call(call('echo', { text: 'hi' }, { sessionId: 'gone' })),
+				await upstreams.call(call('echo', { text: 'hi' }, { sessionId: 'gone' })),
+			];
 			t.match([one, two], [{ kind: 'answered' }, { kind: 'answered' }]);
 			t.notSame(one, two);
 			while (server.sessions.size > before) await new Promise((resolve) => setImmediate(resolve));
@@ -113,12 +153,22 @@ t.test('a server that restarts is met again by the next call, and what it offers
 	const server = await sdkMcpServer(t, shop);
 	let stale = 0;
 	const turns: string[] = [];
-	const upstreams = connect(t, server.url, { onStale: () => stale++, onHealth: ({ state, why }) => turns.push(why === undefined ? state : `${state}: ${why}`) });
+	const upstreams = connect(t, server.url, {
+		onStale: () => stale++,
+		onHealth: ({ state, why }) => turns.push(why === undefined ? state : `${state}: ${why}`),
+	});
 	await server.kill();
 	await upstreams.openSession('agent-session', AGENT);
-	t.match(await upstreams.call(call('echo', { text: 'a' }, { sessionId: 'agent-session' })), { kind: 'not_sent', why: 'connection refused' });
+	t.match(await upstreams.call(call('echo', { text: 'a' }, { sessionId: 'agent-session' })), {
+		kind: 'not_sent',
+		why: 'connection refused',
+	});
 	await server.revive();
-	t.match(await upstreams.call(call('echo', { text: 'b' }, { sessionId: 'agent-session' })), { kind: 'answered' }, 'what could not be opened at initialize is opened by the first call');
+	t.match(
+		await upstreams.call(call('echo', { text: 'b' }, { sessionId: 'agent-session' })),
+		{ kind: 'answered' },
+		'what could not be opened at initialize is opened by the first call',
+	);
 	const before = stale;
 	await server.kill();
 	// The first call may still be written to a connection that is dying, and then nobody can say that it was not sent.
@@ -126,10 +176,16 @@ t.test('a server that restarts is met again by the next call, and what it offers
 	t.match(await upstreams.call(call('echo', { text: 'c' }, { sessionId: 'agent-session' })), { kind: 'not_sent' });
 	await server.revive();
 	const answers = await Promise.all(['d', 'e'].map((text) => upstreams.call(call('echo', { text }, { sessionId: 'agent-session' }))));
-	t.strictSame(answers.map(({ kind }) => kind), ['answered', 'answered']);
+	t.strictSame(
+		answers.map(({ kind }) => kind),
+		['answered', 'answered'],
+	);
 	t.equal(bodies(server, 'initialize').length, 2);
 	t.ok(stale > before);
-	t.strictSame(turns.map((turn) => turn.split(':')[0]), ['down', 'up', 'down', 'up']);
+	t.strictSame(
+		turns.map((turn) => turn.split(':')[0]),
+		['down', 'up', 'down', 'up'],
+	);
 	t.match(upstreams.health(), [{ name: 'shop', state: 'up' }]);
 });
 
@@ -150,7 +206,10 @@ t.test('a cancelled call is cancelled above under our id, and drained', async (t
 	t.strictSame(cancelled.message['params'], { requestId: message['id'], reason: 'changed my mind' });
 	finish?.();
 	t.match(await answer, { kind: 'answered' });
-	t.match(await upstreams.call(call('slow', {}, { downstream: { notify: () => {}, cancelled: agent.signal } })), { kind: 'not_sent', why: 'the agent cancelled the call' });
+	t.match(await upstreams.call(call('slow', {}, { downstream: { notify: () => {}, cancelled: agent.signal } })), {
+		kind: 'not_sent',
+		why: 'the agent cancelled the call',
+	});
 });
 
 t.test('an upstream that asks back gets a refusal, a ping an answer, and the call goes on', async (t) => {
@@ -187,7 +246,10 @@ t.test('a change of the tool list is heard on the stream of a call and on the st
 
 	const raw = await rawMcpServer(t, {
 		'tools/call': ({ message }, response) =>
-			stream(response, `data: {"jsonrpc":"2.0","method":"notifications/tools/list_changed"}\n\ndata: ${JSON.stringify({ jsonrpc: '2.0', id: message['id'], result: {} })}\n\n`).end(),
+			stream(
+				response,
+				`data: {"jsonrpc":"2.0","method":"notifications/tools/list_changed"}\n\ndata: ${JSON.stringify({ jsonrpc: '2.0', id: message['id'], result: {} })}\n\n`,
+			).end(),
 	});
 	let stale = 0;
 	const notified: JsonObject[] = [];
@@ -203,7 +265,10 @@ t.test('closing lets a running call end, tells the upstream, and sends nothing m
 	let finish: (() => void) | undefined;
 	const server = await rawMcpServer(t, {
 		'tools/call': ({ message }, response) => {
-			finish = () => response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ jsonrpc: '2.0', id: message['id'], result: {} }));
+			finish = () =>
+				response
+					.writeHead(200, { 'content-type': 'application/json' })
+					.end(JSON.stringify({ jsonrpc: '2.0', id: message['id'], result: {} }));
 		},
 	});
 	const upstreams = connect(t, server.url);

@@ -14,8 +14,13 @@ function read(chunks: (string | Buffer)[], maxEventBytes = 1_000): Read[] {
 }
 
 t.test('fields, comments and line ends as the standard has them', async (t) => {
-	t.strictSame(read([': hi\nid: 7\nevent: message\nretry: 250\ndata: one\ndata:two\ndata\n\n']), [{ id: '7', retryMs: 250, data: 'one\ntwo\n' }]);
-	t.strictSame(read(['data: a\r\n\r\ndata: b\r\rdata: c\n\n']).map(({ data }) => data), ['a', 'b', 'c']);
+	t.strictSame(read([': hi\nid: 7\nevent: message\nretry: 250\ndata: one\ndata:two\ndata\n\n']), [
+		{ id: '7', retryMs: 250, data: 'one\ntwo\n' },
+	]);
+	t.strictSame(
+		read(['data: a\r\n\r\ndata: b\r\rdata: c\n\n']).map(({ data }) => data),
+		['a', 'b', 'c'],
+	);
 	t.strictSame(read(['\ufeffdata: first\n\n']), [{ data: 'first' }]);
 	t.strictSame(read(['\n\n: only\n\nevent: x\n\n']), [], 'nothing said, nothing read');
 	t.strictSame(read(['id: 1\n\n']), [{ id: '1', data: '' }], 'an id alone counts');

@@ -109,7 +109,8 @@ export class AnswerReader implements HttpReader<Reading> {
 		this.#finish = () => {
 			const bytes = body.take();
 			const message = readMessage(bytes);
-			if (message.kind === 'response' && message.id === this.#id) return { kind: 'answered', message: message.message, bytes: bytes.length, status };
+			if (message.kind === 'response' && message.id === this.#id)
+				return { kind: 'answered', message: message.message, bytes: bytes.length, status };
 			// An error under no id, or under one that nobody used, speaks of the HTTP request: servers write `null` or `"server-error"`.
 			const error = message.kind === 'error' || message.kind === 'response' ? message.message['error'] : undefined;
 			return isObject(error) ? { kind: 'refused', status, error } : { kind: 'refused', status };

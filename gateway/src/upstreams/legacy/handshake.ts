@@ -39,7 +39,9 @@ export async function handshake(endpoint: Endpoint, params: JsonObject, id: numb
 	const { dispatcher, path } = endpoint;
 	const headers = [...endpoint.headers];
 	const reader = new AnswerReader(id, MAX_HANDSHAKE_BYTES, () => {});
-	const body = JSON.stringify(stripOurMeta({ jsonrpc: '2.0', id, method: 'initialize', params: { ...params, protocolVersion: REVISIONS[0] } }));
+	const body = JSON.stringify(
+		stripOurMeta({ jsonrpc: '2.0', id, method: 'initialize', params: { ...params, protocolVersion: REVISIONS[0] } }),
+	);
 	const end = await exchange(dispatcher, { path, method: 'POST', headers, body, timeoutMs }, reader);
 	if (end.kind === 'failed') return { why: end.why };
 	if (end.kind === 'refused') return declined(`it refused initialize with HTTP ${end.status}`);
@@ -48,7 +50,8 @@ export async function handshake(endpoint: Endpoint, params: JsonObject, id: numb
 	const { result, error } = stripOurMeta(end.message) as { result?: JsonObject; error?: JsonObject };
 	if (result === undefined) return declined(`it refused initialize: ${String(error?.['message']).slice(0, 200)}`);
 	const revision = result['protocolVersion'];
-	if (!REVISIONS.some((known) => known === revision)) return declined(`it speaks MCP ${String(revision).slice(0, 40)}, which the gateway does not`);
+	if (!REVISIONS.some((known) => known === revision))
+		return declined(`it speaks MCP ${String(revision).slice(0, 40)}, which the gateway does not`);
 	const { sessionId } = reader;
 	if (sessionId !== undefined && !/^[\x21-\x7e]{1,1024}$/.test(sessionId)) return declined('its session id is not visible ASCII');
 
@@ -56,7 +59,13 @@ export async function handshake(endpoint: Endpoint, params: JsonObject, id: numb
 	if (sessionId !== undefined) headers.push('mcp-session-id', sessionId);
 	const initialized = await exchange(
 		dispatcher,
-		{ path, method: 'POST', headers, body: '{"jsonrpc":"2.0","method":"notifications/initialized"}', timeoutMs: Math.max(1, endsAtMs - performance.now()) },
+		{
+			path,
+			method: 'POST',
+			headers,
+			body: '{"jsonrpc":"2.0","method":"notifications/initialized"}',
+			timeoutMs: Math.max(1, endsAtMs - performance.now()),
+		},
 		new StatusReader(),
 	);
 	if (initialized.kind === 'failed') return { why: initialized.why };

@@ -21,7 +21,11 @@ export interface OwnStreamEvents {
  * Holds the stream on which an upstream sends messages that belong to no request (Streamable HTTP, "Listening for Messages"), until
  * `signal` ends it, the upstream does not offer one, or the session is gone.
  */
-export async function holdOwnStream({ dispatcher, path, headers }: Endpoint, signal: AbortSignal, events: OwnStreamEvents): Promise<'ended' | 'not_offered' | 'lost'> {
+export async function holdOwnStream(
+	{ dispatcher, path, headers }: Endpoint,
+	signal: AbortSignal,
+	events: OwnStreamEvents,
+): Promise<'ended' | 'not_offered' | 'lost'> {
 	while (!signal.aborted) {
 		const reader = new StreamReader(events.onMessage);
 		const end = await exchange(dispatcher, { path, method: 'GET', headers, idleMs: IDLE_MS, signal }, reader);

@@ -90,7 +90,12 @@ export class LegacySession {
 	}
 
 	/** Sends one request and waits for its answer. Never rejects. */
-	async call({ message, timeoutMs = this.#limits.timeoutMs, maxResultBytes = this.#limits.maxResultBytes, downstream }: SentCall): Promise<UpstreamAnswer> {
+	async call({
+		message,
+		timeoutMs = this.#limits.timeoutMs,
+		maxResultBytes = this.#limits.maxResultBytes,
+		downstream,
+	}: SentCall): Promise<UpstreamAnswer> {
 		const endsAtMs = performance.now() + timeoutMs;
 		for (let attempt = 1; ; attempt++) {
 			const opened = this.#opened ?? (await within(this.open(), endsAtMs - performance.now()));
@@ -118,7 +123,12 @@ export class LegacySession {
 			onRequest: (requestId, method) => this.reply(opened, requestId, method),
 		});
 		const reader = new AnswerReader(id, maxResultBytes, (incoming, bytes) => relay.take(incoming, bytes));
-		const cancel = () => void this.#post(opened, { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: id, ...reasonOf(downstream.cancelled) } });
+		const cancel = () =>
+			void this.#post(opened, {
+				jsonrpc: '2.0',
+				method: 'notifications/cancelled',
+				params: { requestId: id, ...reasonOf(downstream.cancelled) },
+			});
 		downstream.cancelled.addEventListener('abort', cancel, { once: true });
 		try {
 			const end = await sendRequest({ dispatcher, path, headers: opened.headers }, JSON.stringify(relay.request), reader, endsAtMs);
@@ -152,7 +162,8 @@ export class LegacySession {
 	/** Answers a request of the upstream: a ping, and a refusal of everything else. */
 	reply(opened: Opened, id: number | string, method: string): void {
 		if (this.#replies >= MAX_REPLIES) return;
-		const payload: JsonObject = method === 'ping' ? { result: {} } : { error: { code: -32601, message: `ToolGate does not relay ${method.slice(0, 100)}` } };
+		const payload: JsonObject =
+			method === 'ping' ? { result: {} } : { error: { code: -32601, message: `ToolGate does not relay ${method.slice(0, 100)}` } };
 		this.#replies++;
 		void this.#post(opened, { jsonrpc: '2.0', id, ...payload }).finally(() => this.#replies--);
 	}
@@ -160,7 +171,11 @@ export class LegacySession {
 	/** Sends a notification or a response; whether it arrives changes nothing. */
 	async #post(opened: Opened, message: JsonObject): Promise<void> {
 		const { dispatcher, path } = this.#endpoint;
-		await exchange(dispatcher, { path, method: 'POST', headers: opened.headers, body: JSON.stringify(message), timeoutMs: SIDE_TIMEOUT_MS }, new StatusReader());
+		await exchange(
+			dispatcher,
+			{ path, method: 'POST', headers: opened.headers, body: JSON.stringify(message), timeoutMs: SIDE_TIMEOUT_MS },
+			new StatusReader(),
+		);
 	}
 
 	/** Ends the session, and tells the upstream. Never rejects. */
