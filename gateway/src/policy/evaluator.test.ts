@@ -228,6 +228,8 @@ t.test('a module that is not a metered policy is refused', async (t) => {
 	await t.rejects(createEvaluator(new Uint8Array([1, 2, 3]), {}), UnsupportedModule);
 	await t.rejects(createEvaluator(new Uint8Array([1, 2, 3]), {}, { metered: false }), /not a WebAssembly module/);
 	await t.rejects(createEvaluator(await WebAssembly.compile(wasm), {}), /not metered/);
+	await t.rejects(createEvaluator(wasm, {}, { maxMemoryPages: 1 }), /the module does not start: .*memory/);
+	t.equal((await createEvaluator(wasm, { kept: 3 }, { fuel: Infinity })).evaluate({}, 'test/same'), 3, 'no limit is the highest limit');
 	const shared = await WebAssembly.compile(meter(wasm));
 	const both = await Promise.all([createEvaluator(shared, { kept: 1 }), createEvaluator(shared, { kept: 2 })]);
 	t.strictSame(

@@ -18,7 +18,7 @@ import { fromText, toJson, toText } from './rego-value.ts';
 export type EvaluatorOptions = {
 	/** What the policy may call besides what is native to its module. Default: everything in `builtins/`. */
 	builtins?: Builtins;
-	/** Units of work per evaluation; `meter` says what a unit is. Default 2,000,000, some 4–11 ms. */
+	/** Units of work per evaluation; `meter` says what a unit is. Default 2,000,000, some 4–11 ms; at most 2^31 − 1. */
 	fuel?: number;
 	/** Memory for data, input and evaluation together, in pages of 64 KiB. Default 1,024 (64 MiB). */
 	maxMemoryPages?: number;
@@ -33,6 +33,8 @@ export type EvaluatorOptions = {
 /** Fuel for starting a module and for reading data: that much, and so much more per byte. Both are limits, not costs. */
 const startFuel = 100_000_000;
 const dataFuelPerByte = 50;
+/** What the counter, an i32, can hold. */
+const maxFuel = 2 ** 31 - 1;
 
 /**
  * An evaluator of the policy that OPA compiled to `wasm`: the bytes of `policy.wasm`, or a module compiled from `meter`'s output.
@@ -150,8 +152,9 @@ export class Evaluator {
 	}
 
 	/** Runs a step on a healthy instance. A throw costs the instance and becomes an {@link EvaluationError}. */
-	#guard<T>(fuel: number, step: (instance: OpaInstance) => T): T {
+	#guard<T>(limit: number, step: (instance: OpaInstance) => T): T {
 		const instance = (this.#instance ??= this.#start());
+		const fuel = Math.min(limit, maxFuel);
 		instance.fuel = fuel;
 		try {
 			return step(instance);
@@ -164,9 +167,14 @@ export class Evaluator {
 	}
 
 	#start(): OpaInstance {
-		const instance = new OpaInstance(this.#module, this.#memory, (id, args) => this.#callBuiltin(id, args));
-		if (this.#data !== undefined) instance.takeData(this.#data);
-		return instance;
+		try {
+			const instance = new OpaInstance(this.#module, this.#memory, (id, args) => this.#callBuiltin(id, args));
+			if (this.#data !== undefined) instance.takeData(this.#data);
+			return instance;
+		} catch (error) {
+			if (error instanceof EvaluationError) throw error;
+			throw new UnsupportedModule(`the module does not start: ${(error as Error).message}`, error);
+		}
 	}
 
 	#callBuiltin(id: number, args: string[]): string | undefined {
