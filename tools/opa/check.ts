@@ -1,8 +1,12 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parse as parseYaml } from 'yaml';
 import { runOpa } from './index.ts';
 import { byPlace, type Problem } from './problem.ts';
+import { ruleProblems } from './rule-checks.ts';
+import { readSources } from './sources.ts';
+import { type Module, parseModule } from './syntax.ts';
 
 const ownPolicy = fileURLToPath(new URL('../../policy/', import.meta.url));
 
@@ -20,7 +24,38 @@ export async function fileOf(policyDir: string, path: string): Promise<string> {
  * @throws {OpaMissing}
  */
 export async function checkPolicy(policyDir: string): Promise<Problem[]> {
-	return (await compilerProblems(policyDir)).sort(byPlace);
+	const problems = await compilerProblems(policyDir);
+	// What OPA can't compile has no syntax tree to look at.
+	if (problems.length > 0) return problems.sort(byPlace);
+	const modules: Module[] = [];
+	const dataProblems: Problem[] = [];
+	for (const { path, bytes } of await readSources(policyDir)) {
+		const file = join(policyDir, path);
+		if (path.endsWith('.rego')) modules.push(await parseModule(file));
+		else if (isUnderRules(path, bytes.toString('utf8')))
+			dataProblems.push({
+				file,
+				line: 1,
+				column: 1,
+				message: 'data under toolgate.rules would speak as a team: rules are written in Rego',
+			});
+	}
+	return [...dataProblems, ...ruleProblems(modules)].sort(byPlace);
+}
+
+/** Does a data file (its folders are part of the path of what it holds) reach into `data.toolgate.rules`. */
+function isUnderRules(path: string, text: string): boolean {
+	const folders = path.split('/').slice(0, -1);
+	let value: unknown = parseYaml(text);
+	for (const folder of folders.toReversed()) value = { [folder]: value };
+	return (value as { toolgate?: { rules?: unknown } } | null)?.toolgate?.rules !== undefined;
+}
+
+/** Files that `opa fmt` would write differently. */
+export async function formatProblems(policyDir: string): Promise<Problem[]> {
+	const { stdout } = await runOpa(['fmt', '--list', policyDir]);
+	const files = stdout.split('\n').filter((file) => file !== '');
+	return files.map((file) => ({ file, line: 1, column: 1, message: 'not formatted: opa fmt --write' }));
 }
 
 interface OpaError {
