@@ -46,6 +46,7 @@ export class EventStreamParser {
 	 * @throws {EventTooLarge}
 	 */
 	*push(chunk: Buffer): Generator<StreamEvent> {
+		if (chunk.length === 0) return;
 		let start = this.#skipLf && chunk[0] === LF ? 1 : 0;
 		this.#skipLf = false;
 		let nextCr = indexOr(chunk, CR, start);
