@@ -11,6 +11,7 @@ import type { AdmissionRequest } from './admission.ts';
 import { openAnswer } from './approvals/replay.ts';
 import type { JsonObject } from './domain.ts';
 import { aCharge, anAdmission, aProcess, aRequest, aSettlement, anEvent, budgetOf, keys, readChain } from './ledger-fixture.ts';
+import { eventRow } from './store/event-row.ts';
 import { openStore } from './store/open.ts';
 import { type Sql, StoreUnavailable } from './store/sql.ts';
 
@@ -238,6 +239,28 @@ for (const when of ['before', 'after'] as const) {
 			}),
 	);
 }
+
+t.test('an intent is not closed as unknown while its process lives, whoever found it dead before', (t) =>
+	eachStore(t, async (t, database) => {
+		const process = await aProcess(database);
+		const request = aRequest();
+		await (await anAdmission(t, process)).admit(request);
+		const [other, event] = ['other', aSettlement(request, 'unknown').event];
+		await process.sql.query('INSERT INTO streams (id) VALUES ($1)', [other]);
+		const recover = (number: number) =>
+			process.sql.query(`SELECT admit($1, $2, $3::jsonb, $4::jsonb, '[]', 1) AS answers`, [
+				other,
+				number,
+				JSON.stringify([eventRow(event)]),
+				JSON.stringify([{ act: 'recover', intent: request.event.intentId, fate: 'unknown' }]),
+			]);
+		t.same(await recover(1), [{ answers: [{ word: null }] }]);
+		await process.sql.query('UPDATE processes SET lease_until = clock_timestamp() WHERE id = $1', [process.stream]);
+		t.same(await recover(2), [{ answers: [{ word: '' }] }]);
+		await t.rejects(recover(2), { sqlState: 'TG001' }, 'a number is taken once');
+		t.equal((await readChain(t, process.sql)).filter(({ stream }) => stream === other).length, 1);
+	}),
+);
 
 t.test('a full queue refuses new calls as overloaded, and still takes outcomes', (t) =>
 	eachStore(t, async (t, database) => {

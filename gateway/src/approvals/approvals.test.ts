@@ -377,10 +377,10 @@ t.test('an agent that floods approvals is capped, identical calls share one', (t
 	eachStore(t, async (t, database) => {
 		const replicas = [await aReplica(t, database, { maxOpen: 3, holdMs: 300 }), await aReplica(t, database, { maxOpen: 3, holdMs: 300 })];
 		const ends = await Promise.all(
-			Array.from({ length: 12 }, (_, n) => replicas[n % 2]!.approvals.hold(aWish({ argumentsDigest: `a${n % 6}` }))),
+			Array.from({ length: 40 }, (_, n) => replicas[n % 2]!.approvals.hold(aWish({ argumentsDigest: `a${n % 20}` }))),
 		);
 		t.equal((await replicas[0]!.approvals.list({ isOpen: true })).length, 3);
-		t.same(ends.map(({ kind }) => kind).sort(), [...Array(6).fill('capped'), ...Array(6).fill('pending')]);
+		t.same(ends.map(({ kind }) => kind).sort(), [...Array(34).fill('capped'), ...Array(6).fill('pending')]);
 		t.equal((await replicas[0]!.approvals.hold(aWish({ principal: 'other@example.com' }))).kind, 'pending', 'others are not held back');
 	}),
 );

@@ -193,7 +193,7 @@ t.test('the words of a call: the first decision, then what followed, ok only aft
 			[
 				recorded({ kind: 'intent' }, 'granted'),
 				recorded({ kind: 'outcome', outcome: 'outcome_unknown' }),
-				recorded({ kind: 'outcome', outcome: 'ok' }, 'late'),
+				recorded({ kind: 'outcome', outcome: 'tool_error' }, 'late'),
 			],
 		],
 	];
