@@ -20,7 +20,7 @@ export function ruleProblems(modules: readonly Module[]): Problem[] {
 
 function packageProblems({ path, at, file }: Module): Problem[] {
 	const name = path.join('.');
-	if (path[0] !== 'toolgate') return [problemAt(at, `package ${name}: the packages of a policy begin with toolgate`)];
+	if (path[0] !== 'toolgate' || path.length < 2) return [problemAt(at, `package ${name}: the packages of a policy are toolgate.<name>, and rules stand in toolgate.rules.<team>`)];
 	if (path[1] === 'rules' && path.length !== 3)
 		return [problemAt(at, `package ${name}: rules stand in toolgate.rules.<team>, exactly one level; here they would not be heard`)];
 	const isLibrary = path[1] === 'decision' || path[1] === 'finding';
@@ -208,7 +208,7 @@ class Policy {
 		const seen = new Set<string>();
 		const reads: { steps: string[]; at?: Location }[] = [];
 		const visit = (home: Module, one: Rule): void => {
-			for (const reference of references([one.head, one.body, one.else])) {
+			for (const reference of references([one.head.key, one.head.value, one.head.args, one.body, one.else])) {
 				const steps = this.resolve(home, reference);
 				if (steps[0] === 'input') reads.push({ steps, ...(reference.location === undefined ? {} : { at: reference.location }) });
 				const name = this.#nameAt(steps);
