@@ -19,10 +19,11 @@ export interface TestPostgres {
 }
 
 /**
- * Starts a server on an empty data folder in the temporary directory, without durability. It ends with this process, also when that is killed.
+ * Starts a server on an empty data folder in the temporary directory. It ends with this process, also when that is killed.
+ * Durable, as `fsync` makes it, only on demand: tests have no use for it.
  * @throws {Error} when the machine has no server, or it doesn't start: with its output
  */
-export async function startPostgres(): Promise<TestPostgres> {
+export async function startPostgres({ isDurable = false } = {}): Promise<TestPostgres> {
 	const bin = binaries();
 	const user = unprivileged();
 	const folder = mkdtempSync(join(tmpdir(), 'toolgate-postgres-'));
@@ -31,7 +32,7 @@ export async function startPostgres(): Promise<TestPostgres> {
 	const made = spawnSync(join(bin, 'initdb'), ['-D', database, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-locale', '--no-sync'], { ...user, cwd: folder, encoding: 'utf8' });
 	if (made.status !== 0) throw new Error(`initdb failed: ${made.error?.message ?? made.stderr}`);
 
-	const settings = { listen_addresses: '', unix_socket_directories: folder, fsync: 'off', full_page_writes: 'off', max_connections: '100', shared_buffers: '32MB' };
+	const settings = { listen_addresses: '', unix_socket_directories: folder, ...(isDurable ? {} : { fsync: 'off', full_page_writes: 'off' }), max_connections: '100', shared_buffers: '32MB' };
 	const start = () =>
 		launch([join(bin, 'postgres'), '-D', database, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])], { ...user, cwd: folder });
 	let server: ChildProcess | undefined = await start();
