@@ -65,6 +65,13 @@ export interface Tool {
 export interface Downstream {
 	/** Relays a notification of the upstream (progress, logging) to the agent. Never throws. */
 	notify(message: JsonObject): void;
+	/** What the agent declared that it can be asked for (elicitation, sampling, roots); empty where nothing. */
+	readonly clientCapabilities?: JsonObject;
+	/**
+	 * Sends a request of the upstream (elicitation, sampling, roots, ping) to the agent, on the stream of the call it belongs to. Absent where it can not be asked.
+	 * Resolves with `{result}` or `{error}`; rejects when the agent is gone or `signal` fires.
+	 */
+	request?(message: JsonObject, signal: AbortSignal): Promise<JsonObject>;
 	/** Aborted when the agent cancels the call (not when it merely disconnects, in the legacy era). */
 	readonly cancelled: AbortSignal;
 }
