@@ -13,7 +13,10 @@ t.test('the committed capabilities are what the gateway provides', async (t) => 
 });
 
 t.test('every builtin of the gateway is one that OPA knows by this name', async (t) => {
-	t.strictSame(Object.keys(builtins).filter((name) => !names.includes(name)), []);
+	t.strictSame(
+		Object.keys(builtins).filter((name) => !names.includes(name)),
+		[],
+	);
 });
 
 t.test('builtins that reach out, or answer differently each time, are not to be had', async (t) => {

@@ -10,9 +10,8 @@ import { OPA_VERSION, runOpa } from './index.ts';
 /** Builtins as OPA's own capabilities declare them. */
 interface OpaBuiltin {
 	readonly name: string;
-	readonly infix?: string;
 	readonly relation?: boolean;
-	readonly decl: { readonly args?: readonly unknown[] };
+	readonly decl: { readonly args?: readonly unknown[]; readonly result?: unknown };
 }
 
 interface Capabilities {
@@ -42,8 +41,11 @@ async function hostBuiltins(candidates: readonly OpaBuiltin[]): Promise<Readonly
 	try {
 		await writeFile(join(dir, 'all.rego'), `package all\n\n${candidates.map(callOf).join('\n')}\n`);
 		// The old dialect, because the new one refuses calls of deprecated builtins.
-		const { code, stderr } = await runOpa(['build', '--v0-compatible', '-t', 'wasm', '-e', 'all/p', '-o', 'all.tar.gz', 'all.rego'], { cwd: dir });
-		if (code !== 0) throw new Error(`opa build: ${stderr.trim()}`);
+		const { code, stdout, stderr } = await runOpa(
+			['build', '--v0-compatible', '-t', 'wasm', '-e', 'all/p', '-o', 'all.tar.gz', 'all.rego'],
+			{ cwd: dir },
+		);
+		if (code !== 0) throw new Error(`opa build: ${(stderr || stdout).trim()}`);
 		const wasm = readTar(gunzipSync(await readFile(join(dir, 'all.tar.gz')))).find(({ path }) => path === 'policy.wasm');
 		if (wasm === undefined) throw new Error('opa build left no policy.wasm');
 		const evaluator = await createEvaluator(wasm.bytes, {}, { builtins: {} });
@@ -53,8 +55,8 @@ async function hostBuiltins(candidates: readonly OpaBuiltin[]): Promise<Readonly
 	}
 }
 
-function callOf({ name, infix, relation, decl }: OpaBuiltin): string {
+function callOf({ name, relation, decl }: OpaBuiltin): string {
 	const args = (decl.args ?? []).map((_, i) => `input.a${i}`);
-	if (infix !== undefined) return `p[x] { x := ${args.join(` ${infix} `)} }`;
+	if (decl.result === undefined) return `p[1] { ${name}(${args.join(', ')}) }`;
 	return relation === true ? `p[x] { ${name}(${args.join(', ')}, x) }` : `p[x] { x := ${name}(${args.join(', ')}) }`;
 }

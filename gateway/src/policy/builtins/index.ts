@@ -16,23 +16,25 @@ import { unitBuiltins } from './units.ts';
 import { uuidBuiltins } from './uuid.ts';
 
 const families = [
-  castBuiltins,
-  collectionBuiltins,
-  encodingBuiltins,
-  hashBuiltins,
-  jsonPatchBuiltins,
-  jsonSchemaBuiltins,
-  jwtBuiltins,
-  netCidrBuiltins,
-  regexBuiltins,
-  semverBuiltins,
-  stringBuiltins,
-  timeBuiltins,
-  unitBuiltins,
-  uuidBuiltins,
+	castBuiltins,
+	collectionBuiltins,
+	encodingBuiltins,
+	hashBuiltins,
+	jsonPatchBuiltins,
+	jsonSchemaBuiltins,
+	jwtBuiltins,
+	netCidrBuiltins,
+	regexBuiltins,
+	semverBuiltins,
+	stringBuiltins,
+	timeBuiltins,
+	unitBuiltins,
+	uuidBuiltins,
 ];
 
 /** Every builtin that a policy may use and that OPA's compiler doesn't put into the module itself, by its OPA name. */
 export const builtins: Builtins = Object.fromEntries(
-  families.flatMap((family): [string, Builtin][] => Object.entries(family).map(([name, builtin]) => [name, failingSoftly(builtin as Builtin & (() => never))])),
+	families.flatMap((family): [string, Builtin][] =>
+		Object.entries(family).map(([name, builtin]) => [name, failingSoftly(builtin as Builtin & (() => never))]),
+	),
 );
