@@ -50,10 +50,8 @@ export class EditTree {
 		this.#slots = undefined;
 	}
 
-	#unfold(path: readonly RegoValue[]): EditTree {
-		let tree: EditTree = this;
-		for (const key of path) tree = tree.#child(key);
-		return tree;
+	#unfold([key, ...rest]: readonly RegoValue[]): EditTree {
+		return key === undefined ? this : this.#child(key).#unfold(rest);
 	}
 
 	#child(key: RegoValue): EditTree {

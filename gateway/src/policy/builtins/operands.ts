@@ -1,5 +1,5 @@
 import type { Builtin, BuiltinContext } from '../builtins.ts';
-import { RegoObject, RegoSet, type RegoValue } from '../rego-value.ts';
+import { type RegoObject, RegoSet, type RegoValue } from '../rego-value.ts';
 
 /** What {@link fail} throws. One instance, made once: a builtin error is an ordinary end and must not cost a stack trace. */
 class BuiltinFailure extends Error {}

@@ -8,8 +8,8 @@ export class SchemaError extends Error {}
 /** A schema refers to what only the network has. Not an answer, because OPA would fetch it. */
 export class RemoteReferenceError extends Error {}
 
-/** Draft versions are compared by number; `Infinity` is the mixture of all that applies where no draft is named. */
-export type Draft = 4 | 6 | 7 | typeof Infinity;
+/** 4, 6 or 7; `Infinity` is the mixture of all that applies where no draft is named. */
+export type Draft = number;
 
 interface PooledDocument {
 	readonly document: RegoValue;
@@ -86,7 +86,7 @@ export function draftOf(document: RegoValue): Draft | undefined {
 	if ($schema === undefined) return undefined;
 	if (typeof $schema !== 'string') throw new SchemaError('$schema must be of type string');
 	const draft = /^http:\/\/json-schema\.org\/draft-0([467])\/schema#?$/.exec($schema)?.[1];
-	return draft === undefined ? undefined : (Number(draft) as Draft);
+	return draft === undefined ? undefined : Number(draft);
 }
 
 function splitReference(reference: string): [base: string, fragment: string] {

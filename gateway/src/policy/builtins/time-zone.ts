@@ -54,7 +54,7 @@ function unpackZone(text: string): Zone {
 		const abbreviation = names[i] ?? '';
 		return { seconds: Math.round(-base60(offset) * 60), abbreviation };
 	});
-	const periods = [...indices].map((digit) => types[base60(digit)] ?? { seconds: 0, abbreviation: 'UTC' });
+	const periods = Array.from(indices, (digit) => types[base60(digit)] ?? { seconds: 0, abbreviation: 'UTC' });
 	let minutes = 0;
 	const transitions =
 		gaps === ''

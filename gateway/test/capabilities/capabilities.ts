@@ -2,10 +2,10 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { builtins } from '../../gateway/src/policy/builtins/index.ts';
-import { createEvaluator } from '../../gateway/src/policy/evaluator.ts';
-import { readTar } from '../../gateway/src/policy/tar.ts';
-import { OPA_VERSION, runOpa } from './index.ts';
+import { builtins } from '../../src/policy/builtins/index.ts';
+import { createEvaluator } from '../../src/policy/evaluator.ts';
+import { readTar } from '../../src/policy/tar.ts';
+import { OPA_VERSION, runOpa } from '../../../tools/opa/index.ts';
 
 /** Builtins as OPA's own capabilities declare them. */
 interface OpaBuiltin {

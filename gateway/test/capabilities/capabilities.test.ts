@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import { builtins } from '../../gateway/src/policy/builtins/index.ts';
+import { builtins } from '../../src/policy/builtins/index.ts';
 import { gatewayCapabilities } from './capabilities.ts';
 
 const capabilities = await gatewayCapabilities();
 const names = (JSON.parse(capabilities) as { builtins: { name: string }[] }).builtins.map(({ name }) => name);
 
 t.test('the committed capabilities are what the gateway provides', async (t) => {
-	const committed = await readFile(join(import.meta.dirname, '../../policy/capabilities.json'), 'utf8');
+	const committed = await readFile(join(import.meta.dirname, '../../../policy/capabilities.json'), 'utf8');
 	t.equal(committed, capabilities, 'run npm run policy:capabilities');
 });
 
