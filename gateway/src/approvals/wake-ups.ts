@@ -14,12 +14,14 @@ export class Watch {
 	async next(timeoutMs: number, signal: AbortSignal): Promise<ApprovalEntry | undefined> {
 		if (this.#news === undefined && !signal.aborted) {
 			await new Promise<void>((resolve) => {
-				const timer = setTimeout(resolve, Math.max(0, timeoutMs));
-				signal.addEventListener('abort', () => resolve(), { once: true });
-				this.#wake = () => {
+				const wake = () => {
 					clearTimeout(timer);
+					signal.removeEventListener('abort', wake);
 					resolve();
 				};
+				const timer = setTimeout(wake, Math.max(0, timeoutMs));
+				signal.addEventListener('abort', wake);
+				this.#wake = wake;
 			});
 			this.#wake = undefined;
 		}

@@ -1,9 +1,12 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Sql, SqlParameter } from '../store/sql.ts';
 import { conditionOf, type TrailFilter } from './filter.ts';
 import { type EventRecord, type RecordedEvent, recordedEvent } from './recorded-event.ts';
 
 /** Events of one stream per look, at most. */
 const MAX_PER_STREAM = 500;
+/** Under load a look takes what many batches have written. */
+const LOOK_EVERY_MS = 20;
 
 /** How far each stream has been read. A stream's events become visible in its order: nothing can be overtaken. */
 export type Heads = Map<string, number>;
@@ -38,6 +41,7 @@ export async function* follow(sql: Sql, filter: TrailFilter, heads: Heads, signa
 				}
 				if (isAll) break;
 			}
+			await pause(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
 		}
 	} finally {
 		signal.removeEventListener('abort', onNews);
