@@ -2,14 +2,14 @@ import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { checkPolicy, fileOf } from './check.ts';
+import { checkPolicy } from './check.ts';
 import { gzipStored } from './gzip-stored.ts';
 import { runOpa } from './index.ts';
 import { PolicyProblems } from './problem.ts';
-import { digestOfSources, readSources, type Source } from './sources.ts';
+import { bundleSources, digestOfSources, pathOf, type Source } from './sources.ts';
 
 export interface BuildOptions {
-	/** The folder with `lib/`, `rules/` and, where there are any, `data.json`, `version`, `capabilities.json` and `schemas/`. */
+	/** The folder with `rules/` and, where there are any, data and `version`. `lib/`, `schemas/` and `capabilities.json` are the shipped ones unless it has its own. */
 	readonly policyDir: string;
 	/** The bundle to write, a `.tar.gz`. Replaced in one step: whoever watches it never sees half of it. */
 	readonly out: string;
@@ -30,7 +30,7 @@ export interface BuiltBundle {
 export async function buildBundle({ policyDir, out }: BuildOptions): Promise<BuiltBundle> {
 	const problems = await checkPolicy(policyDir);
 	if (problems.length > 0) throw new PolicyProblems(problems);
-	const sources = await readSources(policyDir);
+	const sources = await bundleSources(policyDir);
 	const manifest = { revision: digestOfSources(sources), roots: ['toolgate'], metadata: { version: await readVersion(policyDir) } };
 	const bundle = await compile(sources, manifest, policyDir);
 	await mkdir(dirname(out), { recursive: true });
@@ -49,7 +49,7 @@ async function compile(sources: readonly Source[], manifest: object, policyDir: 
 			await mkdir(dirname(file), { recursive: true });
 			await writeFile(file, bytes);
 		}
-		const capabilities = await readFile(await fileOf(policyDir, 'capabilities.json'));
+		const capabilities = await readFile(await pathOf(policyDir, 'capabilities.json'));
 		await writeFile(join(folder, 'capabilities.json'), capabilities);
 		// Never -O: an optimised module has the data compiled in, and goes on granting what was taken away.
 		const { code, stdout, stderr } = await runOpa(
@@ -57,7 +57,7 @@ async function compile(sources: readonly Source[], manifest: object, policyDir: 
 			{ cwd: join(folder, 'policy') },
 		);
 		if (code !== 0)
-			throw new PolicyProblems([{ file: policyDir, line: 1, column: 1, message: (stderr || stdout).trim().replaceAll(/\s*\n\s*/g, '; ') }]);
+			throw new PolicyProblems([{ file: policyDir, line: 0, column: 0, message: (stderr || stdout).trim().replaceAll(/\s*\n\s*/g, '; ') }]);
 		return gzipStored(gunzipSync(await readFile(join(folder, 'bundle.tar.gz'))));
 	} finally {
 		await rm(folder, { recursive: true, force: true });
@@ -67,6 +67,6 @@ async function compile(sources: readonly Source[], manifest: object, policyDir: 
 async function readVersion(policyDir: string): Promise<number> {
 	const file = join(policyDir, 'version');
 	const text = await readFile(file, 'utf8').catch(() => '0');
-	if (!/^\d{1,15}$/.test(text.trim())) throw new PolicyProblems([{ file, line: 1, column: 1, message: 'expected one whole number' }]);
+	if (!/^\d{1,15}$/.test(text.trim())) throw new PolicyProblems([{ file, line: 0, column: 0, message: 'expected one whole number' }]);
 	return Number(text);
 }

@@ -1,29 +1,22 @@
-import { access } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parse as parseYaml } from 'yaml';
 import { runOpa } from './index.ts';
 import { byPlace, type Problem } from './problem.ts';
 import { ruleProblems } from './rule-checks.ts';
-import { readSources } from './sources.ts';
+import { pathOf, readSources } from './sources.ts';
 import { type Module, parseModule } from './syntax.ts';
-
-const ownPolicy = fileURLToPath(new URL('../../policy/', import.meta.url));
-
-/** The file of the policy, or of the policy that is shipped where it has none of its own. */
-export async function fileOf(policyDir: string, path: string): Promise<string> {
-	const own = join(policyDir, path);
-	return access(own).then(
-		() => own,
-		() => join(ownPolicy, path),
-	);
-}
 
 /**
  * Everything that is wrong with the rules in `policyDir`, by file and line; empty when they may be built.
  * @throws {OpaMissing}
  */
 export async function checkPolicy(policyDir: string): Promise<Problem[]> {
+	const isFolder = await stat(policyDir).then(
+		(found) => found.isDirectory(),
+		() => false,
+	);
+	if (!isFolder) return [{ file: policyDir, line: 0, column: 0, message: 'no such folder' }];
 	const problems = await compilerProblems(policyDir);
 	// What OPA can't compile has no syntax tree to look at.
 	if (problems.length > 0) return problems.sort(byPlace);
@@ -55,7 +48,7 @@ function isUnderRules(path: string, text: string): boolean {
 export async function formatProblems(policyDir: string): Promise<Problem[]> {
 	const { stdout } = await runOpa(['fmt', '--list', policyDir]);
 	const files = stdout.split('\n').filter((file) => file !== '');
-	return files.map((file) => ({ file, line: 1, column: 1, message: 'not formatted: opa fmt --write' }));
+	return files.map((file) => ({ file, line: 0, column: 0, message: 'not formatted: opa fmt --write' }));
 }
 
 interface OpaError {
@@ -66,7 +59,7 @@ interface OpaError {
 
 /** What OPA's own compiler says: syntax, types against the schema of the input, builtins that the gateway does not have. */
 async function compilerProblems(policyDir: string): Promise<Problem[]> {
-	const [capabilities, schema] = await Promise.all([fileOf(policyDir, 'capabilities.json'), fileOf(policyDir, 'schemas/input.json')]);
+	const [capabilities, schema] = await Promise.all([pathOf(policyDir, 'capabilities.json'), pathOf(policyDir, 'schemas/input.json')]);
 	const { code, stderr } = await runOpa([
 		'check',
 		'--strict',
@@ -88,8 +81,8 @@ async function compilerProblems(policyDir: string): Promise<Problem[]> {
 	}
 	return errors.map(({ message, location, details }) => ({
 		file: location?.file ?? policyDir,
-		line: location?.row ?? 1,
-		column: location?.col ?? 1,
+		line: location?.row ?? 0,
+		column: location?.col ?? 0,
 		message: details?.oneOf === undefined ? message : `${message}; there is: ${details.oneOf.join(', ')}`,
 	}));
 }

@@ -1,4 +1,4 @@
-/** One mistake in a policy: where it is, and what to do about it. Lines and columns count from 1. */
+/** One mistake in a policy: where it is, and what to do about it. Lines and columns count from 1; 0 is the file or folder as a whole. */
 export interface Problem {
 	readonly file: string;
 	readonly line: number;
@@ -10,7 +10,7 @@ export interface Problem {
 
 /** `file:line:column: message (rule)`, as editors understand it. */
 export function problemLine({ file, line, column, rule, message }: Problem): string {
-	return `${file}:${line}:${column}: ${message}${rule === undefined ? '' : ` (${rule})`}`;
+	return `${file}:${line === 0 ? '' : `${line}:${column}:`} ${message}${rule === undefined ? '' : ` (${rule})`}`;
 }
 
 export const byPlace = (a: Problem, b: Problem): number =>

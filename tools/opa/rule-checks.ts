@@ -20,7 +20,8 @@ export function ruleProblems(modules: readonly Module[]): Problem[] {
 
 function packageProblems({ path, at, file }: Module): Problem[] {
 	const name = path.join('.');
-	if (path[0] !== 'toolgate' || path.length < 2) return [problemAt(at, `package ${name}: the packages of a policy are toolgate.<name>, and rules stand in toolgate.rules.<team>`)];
+	if (path[0] !== 'toolgate' || path.length < 2)
+		return [problemAt(at, `package ${name}: the packages of a policy are toolgate.<name>, and rules stand in toolgate.rules.<team>`)];
 	if (path[1] === 'rules' && path.length !== 3)
 		return [problemAt(at, `package ${name}: rules stand in toolgate.rules.<team>, exactly one level; here they would not be heard`)];
 	const isLibrary = path[1] === 'decision' || path[1] === 'finding';
