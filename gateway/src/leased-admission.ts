@@ -29,6 +29,7 @@ interface Held {
 export class LeasedAdmission implements Admission {
 	readonly #options: LeasedAdmissionOptions;
 	#held: Held | undefined;
+	#old: Held | undefined;
 	#retry: NodeJS.Timeout | undefined;
 	#isClosed = false;
 
@@ -57,9 +58,13 @@ export class LeasedAdmission implements Admission {
 		return this.#current().admission.admit(request);
 	}
 
-	/** Also for calls that an earlier lease admitted: whoever took them for dead has recorded them, and this outcome comes late. */
+	/**
+	 * Also for calls that an earlier lease admitted: whoever took them for dead has recorded them, and this outcome comes late. Between two leases
+	 * the old admission keeps it until the database is back: the answer has come, and is not lost.
+	 */
 	async settle(settlement: Settlement): Promise<void> {
-		return this.#current().admission.settle(settlement);
+		const { admission } = this.#held ?? this.#old ?? this.#current();
+		return admission.settle(settlement);
 	}
 
 	async refuse(event: TrailEvent): Promise<void> {
@@ -69,6 +74,7 @@ export class LeasedAdmission implements Admission {
 	async close(): Promise<void> {
 		this.#isClosed = true;
 		clearTimeout(this.#retry);
+		await this.#old?.admission.close();
 		await this.#held?.admission.close();
 		await this.#held?.lease.end();
 	}
@@ -83,14 +89,15 @@ export class LeasedAdmission implements Admission {
 		const lease = await holdLease(store, { onLost: (why) => this.#lost(why), ...(leaseMs === undefined ? {} : { leaseMs }), ...(renewMs === undefined ? {} : { renewMs }) });
 		const admission = await createAdmission({ sql: store, stream: lease.processId, keys, onFault });
 		this.#held = { lease, admission };
+		// What still waits to become durable goes on trying, under the old name.
+		void this.#old?.admission.close(OLD_GRACE_MS);
+		this.#old = undefined;
 	}
 
 	#lost(why: string): void {
-		const old = this.#held;
+		this.#old = this.#held;
 		this.#held = undefined;
 		this.#options.onFault(new StoreUnavailable(`the lease of this process was lost: ${why}`));
-		// What still waits to become durable goes on trying, under the old name.
-		void old?.admission.close(OLD_GRACE_MS);
 		this.#takeAgain();
 	}
 

@@ -9,7 +9,7 @@ export interface ApprovalRoutesDeps {
 		get(id: string): Promise<ApprovalView | undefined>;
 		/** @throws {ToolGateError} NOT_FOUND, CONFLICT, FORBIDDEN_APPROVER */
 		decide(request: DecideRequest): Promise<ApprovalView>;
-		withdraw(id: string, by: string): Promise<ApprovalView>;
+		withdraw(id: string, by: string, reason?: string): Promise<ApprovalView>;
 		resolve(id: string, by: string, hasRun: boolean): Promise<ApprovalView>;
 	};
 	/** Whom the operator token stands for. */
@@ -40,8 +40,7 @@ export function approvalRoutes(api: FastifyInstance, { approvals, operator }: Ap
 	}
 
 	api.post<ById>('/approvals/:id/withdraw', async (request) => {
-		fields(request.body, ['reason']);
-		return approvals.withdraw(request.params.id, operator.id);
+		return approvals.withdraw(request.params.id, operator.id, optionalText(fields(request.body, ['reason']), 'reason'));
 	});
 
 	api.post<ById>('/approvals/:id/resolve', async (request) => {
