@@ -21,19 +21,14 @@ export async function checkPolicy(policyDir: string): Promise<Problem[]> {
 	// What OPA can't compile has no syntax tree to look at.
 	if (problems.length > 0) return problems.sort(byPlace);
 	const modules: Module[] = [];
-	const dataProblems: Problem[] = [];
+	const misplaced: Problem[] = [];
 	for (const { path, bytes } of await readSources(policyDir)) {
 		const file = join(policyDir, path);
 		if (path.endsWith('.rego')) modules.push(await parseModule(file));
 		else if (isUnderRules(path, bytes.toString('utf8')))
-			dataProblems.push({
-				file,
-				line: 1,
-				column: 1,
-				message: 'data under toolgate.rules would speak as a team: rules are written in Rego',
-			});
+			misplaced.push({ file, line: 0, column: 0, message: 'data under toolgate.rules would speak as a team: rules are written in Rego' });
 	}
-	return [...dataProblems, ...ruleProblems(modules)].sort(byPlace);
+	return [...misplaced, ...ruleProblems(modules)].sort(byPlace);
 }
 
 /** Does a data file (its folders are part of the path of what it holds) reach into `data.toolgate.rules`. */

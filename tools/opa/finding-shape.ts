@@ -78,6 +78,11 @@ function read(term: Term, pointer: string, near: Location, written: Written): un
 	return undefined;
 }
 
+const PATTERNS: ReadonlyMap<string, string> = new Map([
+	['^(?:/.*)?$', 'is a JSON Pointer: empty, or beginning with /'],
+	['^(?:(?:principal|agent|session|server|tool)$|value:)', 'is principal, agent, session, server, tool or value:<text>'],
+]);
+
 /** Ajv's errors in words, without those that hang on something computed. */
 function sentences(errors: readonly ErrorObject[], { computed }: Written): [pointer: string, text: string][] {
 	const isComputed = (pointer: string): boolean =>
@@ -102,6 +107,11 @@ function sentences(errors: readonly ErrorObject[], { computed }: Written): [poin
 					return [[`${instancePath}/${params['additionalProperty']}`, `${name} has no field ${params['additionalProperty']}`]];
 				case 'enum':
 					return [[instancePath, `${name} is one of ${(params['allowedValues'] as string[]).join(', ')}`]];
+				case 'minLength':
+				case 'minItems':
+					return [[instancePath, `${name} is empty`]];
+				case 'pattern':
+					return [[instancePath, `${name} ${PATTERNS.get(params['pattern'] as string) ?? message}`]];
 				case 'not':
 					return [
 						[
