@@ -88,7 +88,13 @@ export const texts = (says: string, options: LeafOptions<readonly string[]> = {}
 	leaf<readonly string[]>(
 		'a list of texts',
 		says,
-		(value) => (Array.isArray(value) && value.every((item) => typeof item === 'string') ? value : undefined),
+		// An environment variable separates them by commas.
+		(value) =>
+			typeof value === 'string' && options.env !== undefined
+				? value.split(',').map((item) => item.trim()).filter((item) => item !== '')
+				: Array.isArray(value) && value.every((item) => typeof item === 'string')
+					? value
+					: undefined,
 		options,
 	);
 

@@ -58,7 +58,7 @@ export const schema = group('ToolGate', {
 		token: optionalText('The operator token; otherwise made at first start in dataDir/operator.token.', { env: 'TOOLGATE_OPERATOR_TOKEN', isSecret: true }),
 	}),
 	http: group('HTTP.', {
-		allowedHosts: texts('Host names accepted besides the addresses bound.', { fallback: ['localhost'] }),
+		allowedHosts: texts('Host names accepted besides the addresses bound.', { fallback: ['localhost'], env: 'TOOLGATE_ALLOWED_HOSTS' }),
 	}),
 	approvals: group('Approvals.', {
 		holdSeconds: whole('How long a call is held while a person decides.', { fallback: 50, min: 1, max: 3600 }),

@@ -1,0 +1,38 @@
+# Two images from one build: `gateway` is ToolGate alone, `demo` has the parts of the demo stack.
+FROM node:26-bookworm-slim AS dependencies
+WORKDIR /app
+COPY package.json package-lock.json ./
+# No scripts: what production needs has none, and the Node.js of this image is the one that runs.
+RUN npm ci --omit=dev --ignore-scripts && npm cache clean --force
+
+# What only the demo's parts import.
+FROM dependencies AS gateway-dependencies
+RUN rm -rf node_modules/stripe node_modules/@anthropic-ai node_modules/@modelcontextprotocol node_modules/@open-policy-agent
+
+FROM node:26-bookworm-slim AS gateway
+ENV NODE_ENV=production TOOLGATE_DATA_DIR=/data
+WORKDIR /app
+RUN mkdir /data && chown node:node /data
+COPY --from=gateway-dependencies /app/node_modules node_modules
+COPY package.json toolgate.yaml ./
+COPY bin bin
+COPY gateway/src gateway/src
+COPY policy/schemas policy/schemas
+COPY bundles bundles
+RUN ln -s /app/bin/toolgate /usr/local/bin/toolgate
+USER node
+VOLUME /data
+EXPOSE 18080 18081
+HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --start-interval=500ms \
+	CMD ["node", "-e", "fetch('http://127.0.0.1:18081/readyz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+ENTRYPOINT ["node", "/app/bin/toolgate"]
+CMD ["serve"]
+
+FROM node:26-bookworm-slim AS demo
+ENV NODE_ENV=production
+WORKDIR /app
+COPY --from=dependencies /app/node_modules node_modules
+COPY package.json ./
+COPY tools tools
+USER node
+ENTRYPOINT ["node"]
