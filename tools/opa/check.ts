@@ -77,7 +77,8 @@ async function compilerProblems(policyDir: string): Promise<Problem[]> {
 	return errors.map(({ message, location, details }) => ({
 		file: location?.file ?? policyDir,
 		line: location?.row ?? 0,
-		column: location?.col ?? 0,
+		// OPA counts the end of a file as column 0.
+		column: location === undefined ? 0 : Math.max(1, location.col),
 		message: details?.oneOf === undefined ? message : `${message}; there is: ${details.oneOf.join(', ')}`,
 	}));
 }
