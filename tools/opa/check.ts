@@ -5,7 +5,7 @@ import { runOpa } from './index.ts';
 import { byPlace, type Problem } from './problem.ts';
 import { ruleProblems } from './rule-checks.ts';
 import { pathOf, readSources } from './sources.ts';
-import { type Module, parseModule } from './syntax.ts';
+import { parseModules } from './syntax.ts';
 
 /**
  * Everything that is wrong with the rules in `policyDir`, by file and line; empty when they may be built.
@@ -20,14 +20,16 @@ export async function checkPolicy(policyDir: string): Promise<Problem[]> {
 	const problems = await compilerProblems(policyDir);
 	// What OPA can't compile has no syntax tree to look at.
 	if (problems.length > 0) return problems.sort(byPlace);
-	const modules: Module[] = [];
-	const misplaced: Problem[] = [];
-	for (const { path, bytes } of await readSources(policyDir)) {
-		const file = join(policyDir, path);
-		if (path.endsWith('.rego')) modules.push(await parseModule(file));
-		else if (isUnderRules(path, bytes.toString('utf8')))
-			misplaced.push({ file, line: 0, column: 0, message: 'data under toolgate.rules would speak as a team: rules are written in Rego' });
-	}
+	const sources = (await readSources(policyDir)).map(({ path, bytes }) => ({ path, file: join(policyDir, path), bytes }));
+	const modules = await parseModules(sources.filter(({ path }) => path.endsWith('.rego')).map(({ file }) => file));
+	const misplaced = sources
+		.filter(({ path, bytes }) => !path.endsWith('.rego') && isUnderRules(path, bytes.toString('utf8')))
+		.map(({ file }) => ({
+			file,
+			line: 0,
+			column: 0,
+			message: 'data under toolgate.rules would speak as a team: rules are written in Rego',
+		}));
 	return [...misplaced, ...ruleProblems(modules)].sort(byPlace);
 }
 

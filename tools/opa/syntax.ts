@@ -50,8 +50,17 @@ interface ParsedModule {
 	readonly rules?: readonly Rule[];
 }
 
-/** The syntax tree of one file that OPA has found nothing wrong with. */
-export async function parseModule(file: string): Promise<Module> {
+const PARSED_AT_ONCE = 4;
+
+/** The syntax trees of files that OPA has found nothing wrong with, in the same order. */
+export async function parseModules(files: readonly string[]): Promise<Module[]> {
+	const modules: Module[] = [];
+	for (let at = 0; at < files.length; at += PARSED_AT_ONCE)
+		modules.push(...(await Promise.all(files.slice(at, at + PARSED_AT_ONCE).map(parseModule))));
+	return modules;
+}
+
+async function parseModule(file: string): Promise<Module> {
 	const { code, stdout, stderr } = await runOpa(['parse', '--format', 'json', '--json-include', 'locations', file]);
 	if (code !== 0) throw new Error(`opa parse ${file}: ${stderr.trim() || stdout.trim()}`);
 	const parsed = JSON.parse(stdout) as ParsedModule;
