@@ -5,6 +5,9 @@ import { fail, integerOf, isObject, membersOf, numberOf, objectOperand, type Pla
 /** More elements or paths than this are an error: a few characters of policy must not fill the memory. */
 const maxElements = 100_000;
 
+/** Comparisons of values that one call may make: some 0.1 s. */
+const maxComparisons = 2_000_000;
+
 export const collectionBuiltins = {
 	'object.subset': (_: BuiltinContext, whole: RegoValue, part: RegoValue) => isSubset(whole, part),
 	'graph.reachable_paths': (_: BuiltinContext, graph: RegoValue, roots: RegoValue) =>
@@ -50,9 +53,13 @@ function isSubobject(whole: RegoObject | PlainObject, part: RegoObject | PlainOb
 
 /** Whether `part` stands somewhere in `whole` as one run. */
 function isSubarray(whole: RegoValue[], part: RegoValue[]): boolean {
-	for (let start = 0; start + part.length <= whole.length; start++) {
-		if (part.every((item, i) => compare(whole[start + i] ?? null, item) === 0)) return true;
-	}
+	let comparisons = 0;
+	const stands = (start: number): boolean =>
+		part.every((item, i) => {
+			if (++comparisons > maxComparisons) fail();
+			return compare(whole[start + i] ?? null, item) === 0;
+		});
+	for (let start = 0; start + part.length <= whole.length; start++) if (stands(start)) return true;
 	return false;
 }
 
@@ -88,6 +95,7 @@ export function memberOf(object: RegoObject | PlainObject, key: RegoValue): Rego
 function reachablePaths(graph: RegoObject | PlainObject, roots: RegoValue[]): RegoValue {
 	const paths: RegoValue[][] = [];
 	let steps = 0;
+	let comparisons = 0;
 	const add = (path: RegoValue[]): void => {
 		steps += path.length + 1;
 		if (steps > maxElements) fail();
@@ -99,8 +107,8 @@ function reachablePaths(graph: RegoObject | PlainObject, roots: RegoValue[]): Re
 		const path = [...before, node];
 		const neighbours = neighboursOf(edges);
 		if (neighbours.length === 0) return add(path);
-		steps += path.length;
-		if (steps > maxElements) fail();
+		comparisons += path.length * neighbours.length;
+		if (comparisons > maxComparisons) fail();
 		for (const neighbour of neighbours) {
 			if (path.some((met) => compare(met, neighbour) === 0)) add(path);
 			else walk(neighbour, path);

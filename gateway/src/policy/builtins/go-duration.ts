@@ -38,7 +38,7 @@ function parseGoDuration(text: string): bigint {
 	const isNegative = text.startsWith('-');
 	const body = text.replace(/^[-+]/, '');
 	if (body === '0') return 0n;
-	if (!/^(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)[^0-9.]+)+$/.test(body)) fail();
+	if (!/^(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)[^0-9.]+)+$/.test(body)) fail();
 	let total = 0n;
 	for (const [, whole = '', fraction = '', unit = ''] of body.matchAll(/([0-9]*)\.?([0-9]*)([^0-9.]+)/g)) {
 		total += segmentNs(BigInt(whole), fraction, unitNs.get(unit) ?? fail());

@@ -47,8 +47,8 @@ function urlOf(text: string): GoUrl | undefined {
 }
 
 function areBracesBalanced(path: string | undefined): boolean {
-	// The same language as ^([^{]*({[^}]*})?)*$, without its backtracking: every { finds a } later.
-	return path !== undefined && !/\{[^}]*$/.test(path);
+	// Every { finds a } later.
+	return path !== undefined && path.lastIndexOf('{') <= path.lastIndexOf('}');
 }
 
 function isRegex(text: string): boolean {

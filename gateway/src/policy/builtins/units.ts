@@ -7,8 +7,8 @@ export const unitBuiltins = {
 	'units.parse_bytes': (_: BuiltinContext, text: RegoValue) => parseBytes(stringOf(text)),
 };
 
-/** Longer exponents would make numbers of more digits than a Rego value may have. */
-const maxExponent = 5_000;
+/** More digits, written or meant by an exponent, are more than a Rego value may have. */
+const maxDigits = 5_000;
 
 const scales = ['', 'k', 'm', 'g', 't', 'p', 'e'];
 
@@ -66,11 +66,13 @@ function split(text: string): { amount: Fraction; unit: string } {
 }
 
 function parseDecimal(text: string): Fraction {
-	const [, sign, integer = '', fraction = '', exponent = '0'] = /^([-+]?)([0-9]*)\.?([0-9]*)(?:[eE]([-+]?[0-9]+))?$/.exec(text) ?? fail();
+	const [, sign, integer = '', fraction = '', exponent = '0'] =
+		/^([-+]?)([0-9]*)(?:\.([0-9]*))?(?:[eE]([-+]?[0-9]+))?$/.exec(text) ?? fail();
 	if (integer === '' && fraction === '') fail();
+	if (integer.length + fraction.length > maxDigits) fail();
 	const digits = BigInt(integer + fraction) * (sign === '-' ? -1n : 1n);
 	const shift = Number(exponent) - fraction.length;
-	if (Math.abs(shift) > maxExponent) return digits === 0n ? whole(0n) : fail();
+	if (Math.abs(shift) > maxDigits) return digits === 0n ? whole(0n) : fail();
 	return shift >= 0 ? whole(digits * 10n ** BigInt(shift)) : { top: digits, bottom: 10n ** BigInt(-shift) };
 }
 
