@@ -57,7 +57,17 @@ async function compile(sources: readonly Source[], manifest: object, policyDir: 
 			{ cwd: join(folder, 'policy') },
 		);
 		if (code !== 0)
-			throw new PolicyProblems([{ file: policyDir, line: 0, column: 0, message: (stderr || stdout).trim().replaceAll(/\s*\n\s*/g, '; ') }]);
+			throw new PolicyProblems([
+				{
+					file: policyDir,
+					line: 0,
+					column: 0,
+					message: (stderr || stdout)
+						.trim()
+						.replace(/^error: /, '')
+						.replaceAll(/\s*\n\s*/g, '; '),
+				},
+			]);
 		return gzipStored(gunzipSync(await readFile(join(folder, 'bundle.tar.gz'))));
 	} finally {
 		await rm(folder, { recursive: true, force: true });
