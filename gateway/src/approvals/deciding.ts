@@ -44,7 +44,8 @@ export class Deciding {
 				...(reason === undefined ? {} : { message: reason }),
 				detail: { ...attempt, counts, missing: state === 'pending' ? missing : 0 },
 			});
-			if (await this.#ledger.vote(entry, { state, votes }, event)) return (await this.#ledger.get(id))!.view;
+			// What this vote made of it, and not what became of it since: an approved call may be under way, or over, a moment later.
+			if (await this.#ledger.vote(entry, { state, votes }, event)) return { ...view, state, votes, decided: { atMs: vote.atMs, by: approver.id, ...(reason === undefined ? {} : { reason }) } };
 		}
 		throw new ToolGateError('CONFLICT', 'too many people decide this approval at once; try again');
 	}
