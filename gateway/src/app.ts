@@ -206,6 +206,7 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 		},
 		async close() {
 			// Agents first, so that no new call comes; the trail last, so that every call that ran is in it.
+			approvals.letGo();
 			await agents.close();
 			await upstreams.close();
 			await approvals.close();

@@ -28,6 +28,8 @@ export interface ApprovalsOptions {
 
 export interface Approvals {
 	hold(wish: ApprovalWish): Promise<HoldEnd>;
+	/** Nobody is held any more: calls end as pending, and their approvals go on without them. */
+	letGo(): void;
 	/** @throws {ToolGateError} NOT_FOUND, CONFLICT, FORBIDDEN_APPROVER */
 	decide(request: DecideRequest): Promise<ApprovalView>;
 	/** @throws {ToolGateError} NOT_FOUND, CONFLICT */
@@ -75,6 +77,7 @@ export async function createApprovals(options: ApprovalsOptions): Promise<Approv
 
 	const approvals: Approvals = {
 		hold: (wish) => holds.hold(wish),
+		letGo: () => holds.letGo(),
 		decide: (request) => deciding.decide(request),
 		withdraw: (id, by, reason) => deciding.withdraw(id, by, reason),
 		resolve: (id, by, hasRun) => deciding.resolve(id, by, hasRun),

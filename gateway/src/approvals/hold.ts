@@ -35,6 +35,7 @@ export class Holds {
 	readonly #deps: HoldDeps;
 	/** Until when another identical call here leaves an approval to the one that was let go. */
 	readonly #taken = new Map<string, number>();
+	#isLettingGo = false;
 
 	constructor(deps: HoldDeps) {
 		this.#deps = deps;
@@ -45,6 +46,12 @@ export class Holds {
 		const untilMs = this.#deps.nowMs() + this.#deps.holdMs;
 		const joined = await this.#join(wish);
 		return typeof joined === 'string' ? this.#wait(joined, wish.call.downstream.cancelled, untilMs) : joined;
+	}
+
+	/** Every hold ends, also later ones: the process is about to, and a person may take an hour. */
+	letGo(): void {
+		this.#isLettingGo = true;
+		this.#deps.wakeUps.wakeAll();
 	}
 
 	/** The id of the approval that this call belongs to from now on, its decision event recorded with it. */
@@ -91,7 +98,7 @@ export class Holds {
 				const ended = await this.#endOf(entry);
 				if (ended !== undefined) return ended;
 				const leftMs = untilMs - nowMs();
-				if (leftMs <= 0 || cancelled.aborted) return { kind: 'pending', approvalId: id, url: urlOf(id) };
+				if (leftMs <= 0 || cancelled.aborted || this.#isLettingGo) return { kind: 'pending', approvalId: id, url: urlOf(id) };
 				news = await watch.next(Math.min(leftMs, this.#lookAgainMs(entry)), cancelled);
 			}
 		} finally {
