@@ -84,6 +84,15 @@ export const whole = (says: string, { min, max, ...options }: LeafOptions<number
 export const choice = <const T extends string>(says: string, words: readonly T[], options: LeafOptions<T>) =>
 	leaf<T>(`one of ${words.join(', ')}`, says, (value) => words.find((word) => word === value), options);
 
+/** Some of a few words. */
+export const choices = <const T extends string>(says: string, words: readonly T[], options: LeafOptions<readonly T[]>) =>
+	leaf<readonly T[]>(
+		`a list of ${words.join(', ')}`,
+		says,
+		(value) => (Array.isArray(value) && value.every((item) => words.includes(item as T)) ? (value as T[]) : undefined),
+		options,
+	);
+
 export const texts = (says: string, options: LeafOptions<readonly string[]> = {}) =>
 	leaf<readonly string[]>(
 		'a list of texts',

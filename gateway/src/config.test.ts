@@ -25,7 +25,11 @@ t.test('a wrong configuration is one line with file, line, key and what was expe
 		['limits:\n  bodyBytes: many', 2, 'limits.bodyBytes: expected a whole number from 1024 to'],
 		['auth:\n  mode: jwks', 2, 'auth.mode: expected one of none, token, found "jwks"'],
 		['upstreams:\n  a:\n    url: ftp://x', 3, 'upstreams.a.url: expected an http:// or https:// URL'],
-		['upstreams:\n  a: {}', 2, 'upstreams.a: url is missing'],
+		['upstreams:\n  a: {}', 2, 'upstreams.a: neither url nor command is set'],
+		['upstreams:\n  a: { url: http://x/mcp, command: x }', 2, 'upstreams.a: url and command are both set; expected one of them'],
+		['upstreams:\n  a: { url: http://x/mcp, args: [x] }', 2, 'upstreams.a: args goes with command, which is not set'],
+		['upstreams:\n  a: { command: x, era: modern }', 2, 'upstreams.a: era goes with url, which is not set'],
+		['upstreams:\n  a: { url: http://x/mcp, serverRequests: [ping] }', 2, 'upstreams.a.serverRequests: expected a list of elicitation, sampling, roots, found ["ping"]'],
 		['upstreams:\n  Stripe: { url: http://127.0.0.1:1/mcp }', 2, 'upstreams.Stripe: expected a name of lower-case'],
 		['upstreams:\n  a: { url: "http://x/mcp", headers: { Authorization: "Bearer ${NOT_SET}" } }', 2, 'environment variable NOT_SET is not set'],
 		['listen: 4', 1, 'listen: expected keys and values'],
@@ -58,6 +62,15 @@ t.test('the environment wins over the file, and says where a value came from', a
 	t.equal(lines.get('lark.appSecret')?.value, '••••');
 	t.equal(lines.get('dataDir')?.origin, 'default');
 	t.throws(load('', { TOOLGATE_AUTH_MODE: 'open' }).load, { message: /environment variable TOOLGATE_AUTH_MODE: expected one of/ });
+});
+
+t.test('a command gets its own environment and what programs need, not the secrets of the gateway', async (t) => {
+	const { load: run, file } = load('upstreams:\n  a: { command: run-me, cwd: sub, env: { KEY: "${SECRET}" } }\n  b: { url: http://x/mcp }', { PATH: '/bin', SECRET: 's', POSTGRES_DSN: 'p' });
+	const { a, b } = run().config.upstreams;
+	t.match(a, { command: 'run-me', args: [], cwd: join(file, '..', 'sub'), serverRequests: ['elicitation'] });
+	t.strictSame(a?.env, { PATH: '/bin', KEY: 's' });
+	t.strictSame(b?.env, {});
+	t.notMatch(JSON.stringify(describeConfig(run())), /"s"/);
 });
 
 t.test('binding agents wider than loopback needs authentication', async (t) => {

@@ -1,21 +1,33 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { readYaml, type Origin } from './config-reader.ts';
-import { address, choice, flag, group, httpUrl, named, optionalText, text, textMap, texts, type Value, whole } from './config-schema.ts';
+import { address, choice, choices, flag, group, httpUrl, named, optionalText, text, textMap, texts, type Value, whole } from './config-schema.ts';
 import { ToolGateError } from './errors.ts';
 
 const MiB = 1024 * 1024;
 
 const upstream = group(
-	'One MCP server behind the gateway.',
+	'One MCP server behind the gateway: one that is reached at a url, or one that a command runs.',
 	{
 		url: httpUrl('Where it speaks Streamable HTTP.'),
 		headers: textMap('Sent with every request to it, such as its own credentials; ${NAME} takes an environment variable.', { fallback: {}, isSecret: true }),
-		timeoutMs: whole('How long one call may take.', { fallback: 60_000, min: 1, max: 86_400_000 }),
+		command: optionalText('Runs it as a child process that speaks MCP on its standard input and output; taken from PATH, or relative to cwd.'),
+		args: texts('Arguments of the command.', { fallback: [] }),
+		env: textMap('Environment of the command. Nothing else of the gateway\'s is passed on but PATH, HOME, USER, LANG and TMPDIR; ${NAME} takes a variable.', { fallback: {}, isSecret: true }),
+		cwd: optionalText('Folder in which the command runs; by default the one of this file.'),
+		era: choice('Which MCP it speaks over HTTP: auto asks it; legacy has sessions (up to 2025-11-25), modern is 2026-07-28.', ['auto', 'legacy', 'modern'], { fallback: 'auto' }),
+		timeoutMs: whole('How long one call may take; the time in which the agent is asked something does not count.', { fallback: 60_000, min: 1, max: 86_400_000 }),
 		refreshSeconds: whole('How often its lists are read again.', { fallback: 60, min: 1, max: 86_400 }),
 		pins: choice('Who accepts a new tool: the first sight of it, or an operator.', ['first-sight', 'operator'], { fallback: 'first-sight' }),
+		serverRequests: choices('What it may ask of agents inside a call.', ['elicitation', 'sampling', 'roots'], { fallback: ['elicitation'] }),
 	},
-	(value) => (value.url === undefined ? 'url is missing' : undefined),
+	({ url, command, args, env, cwd, headers, era }) => {
+		if (url === undefined && command === undefined) return 'neither url nor command is set';
+		if (url !== undefined && command !== undefined) return 'url and command are both set; expected one of them';
+		const ofTheOther = url === undefined ? { headers: Object.keys(headers).length > 0, era: era !== 'auto' } : { args: args.length > 0, env: Object.keys(env).length > 0, cwd: cwd !== undefined };
+		const stray = Object.entries(ofTheOther).find(([, isSet]) => isSet)?.[0];
+		return stray === undefined ? undefined : `${stray} goes with ${url === undefined ? 'url' : 'command'}, which is not set`;
+	},
 );
 
 const person = group('One principal, or several by one * in the key.', {
@@ -104,6 +116,9 @@ export interface LoadedConfig {
 const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
 export const isLoopback = (host: string): boolean => LOOPBACK.test(host);
 
+/** What every command gets of the gateway's own environment, so that it finds programs and a place for files; never its secrets. */
+const PASSED_ON = ['PATH', 'HOME', 'USER', 'LANG', 'TMPDIR'];
+
 /**
  * Loads, validates and freezes the configuration. Without `file`, `toolgate.yaml` in the working folder where there is one.
  * @throws {ToolGateError} CONFIG: one line with file, line, key and what was expected; UNSAFE_BIND.
@@ -123,8 +138,14 @@ export function loadConfig(file?: string, environment: Readonly<Record<string, s
 	const { value, origins } = readYaml(schema, source, { file: file ?? 'toolgate.yaml', environment });
 	const base = dirname(path);
 	const absolute = (relative: string) => (isAbsolute(relative) ? relative : resolve(base, relative));
+	const passedOn = Object.fromEntries(PASSED_ON.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])));
+	const upstreams = Object.entries(value.upstreams).map(([name, each]) => {
+		if (each.command === undefined) return [name, each];
+		return [name, { ...each, cwd: absolute(each.cwd ?? '.'), env: { ...passedOn, ...each.env } }];
+	});
 	const config: Config = {
 		...value,
+		upstreams: Object.fromEntries(upstreams) as Config['upstreams'],
 		dataDir: absolute(value.dataDir),
 		policy: { ...value.policy, bundle: absolute(value.policy.bundle) },
 	};

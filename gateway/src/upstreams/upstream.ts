@@ -1,12 +1,12 @@
-import { Pool } from 'undici';
-import type { UpstreamAnswer, UpstreamCall } from './upstream-call.ts';
 import type { JsonObject } from '../domain.ts';
+import { Breaker } from './breaker.ts';
 import { Health, type UpstreamHealth } from './health.ts';
-import type { Endpoint, Opened } from './legacy/handshake.ts';
-import { readConfiguredHeaders } from './http/configured-headers.ts';
-import { isObject } from './legacy/messages.ts';
-import { holdOwnStream } from './legacy/own-stream.ts';
-import { LegacySession, type SessionEvents } from './legacy/session.ts';
+import { Connection } from './http/connection.ts';
+import { LegacyHttp } from './legacy/legacy-http.ts';
+import type { Link, LinkOptions } from './link.ts';
+import { isObject } from './messages.ts';
+import type { ServerRequest } from './server-requests.ts';
+import type { BoundCall, UpstreamAnswer, UpstreamCall } from './upstream-call.ts';
 
 /** One upstream as configured. */
 export interface UpstreamSettings {
@@ -15,6 +15,8 @@ export interface UpstreamSettings {
 	readonly headers: Readonly<Record<string, string>>;
 	/** How long one call may take. */
 	readonly timeoutMs: number;
+	/** What it may ask of agents; nothing where absent. */
+	readonly serverRequests?: readonly ServerRequest[];
 }
 
 export interface UpstreamOptions {
@@ -23,108 +25,80 @@ export interface UpstreamOptions {
 	/** What the upstream offers may have changed: it said so, has a new session, or was away. */
 	onStale(): void;
 	onHealth(seen: UpstreamHealth): void;
+	/** What it says outside of calls, in the session of that agent session; undefined where it is nobody's alone. */
+	onNotification(agentSessionId: string | undefined, message: JsonObject): void;
+	/** A line that it writes besides, for the log. */
+	onLine(line: string): void;
 }
 
-/** Connections at once; more calls wait in the pool, and have provably not been sent when their time ends there. */
-const MAX_CONNECTIONS = 128;
-/** Of every request; an upstream chooses between the two kinds of answer. */
-const HEADERS = ['content-type', 'application/json', 'accept', 'application/json, text/event-stream', 'user-agent', 'toolgate'];
-const CONNECT_TIMEOUT_MS = 5_000;
-const KEEP_ALIVE_MS = 30_000;
 const DISCOVERY_TIMEOUT_MS = 15_000;
+const LIST_CHANGED = /^notifications\/(tools|resources|prompts)\/list_changed$/;
 const NOBODY: UpstreamCall['downstream'] = { notify: () => {}, cancelled: new AbortController().signal };
 
-/** One upstream over Streamable HTTP: its connections, one session per agent session, and one of the gateway's own. */
+/** One upstream, however it is spoken to. */
 export class Upstream {
 	readonly name: string;
 	readonly #settings: UpstreamSettings;
 	readonly #options: UpstreamOptions;
-	readonly #pool: Pool;
-	readonly #endpoint: Endpoint;
+	readonly #connection: Connection;
+	readonly #link: Link;
 	readonly #health: Health;
-	readonly #sessions = new Map<string, LegacySession>();
-	readonly #ownParams: JsonObject;
-	readonly #own: LegacySession;
+	readonly #breaker = new Breaker();
 	readonly #closing = new AbortController();
-	/** Ends the stream held for the gateway's own session, when there is a newer one. */
-	#holding = new AbortController();
 	#running = 0;
 	#onIdle: (() => void) | undefined;
 
-	/** @throws {ToolGateError} CONFIG: the URL or a header can't be used. */
+	/** Connects to nothing yet. @throws {ToolGateError} CONFIG: the URL or a header can't be used. */
 	constructor(name: string, settings: UpstreamSettings, options: UpstreamOptions) {
-		const url = new URL(settings.url);
 		this.name = name;
 		this.#settings = settings;
 		this.#options = options;
-		// HTTP/1.1 only: one framing to reason about. No redirects, no interceptors, no proxy from the environment.
-		this.#pool = new Pool(url.origin, {
-			connections: MAX_CONNECTIONS,
-			pipelining: 1,
-			allowH2: false,
-			connectTimeout: CONNECT_TIMEOUT_MS,
-			keepAliveTimeout: KEEP_ALIVE_MS,
-		});
-		const headers = [...HEADERS, ...readConfiguredHeaders(name, url, settings.headers)];
-		this.#endpoint = { dispatcher: this.#pool, path: `${url.pathname}${url.search}`, headers };
+		this.#connection = new Connection(name, settings.url, settings.headers);
 		this.#health = new Health(name, options.onHealth);
-		this.#ownParams = { capabilities: {}, clientInfo: { name: 'toolgate', version: options.version } };
-		this.#own = this.#session(this.#ownParams, (opened) => void this.#hold(opened));
+		this.#link = new LegacyHttp(this.#connection.endpoint, this.#linkOptions());
 	}
 
 	get health(): UpstreamHealth {
 		return this.#health.seen;
 	}
 
-	/**
-	 * Opens the session behind an agent's session, with what the agent said in `initialize`; the gateway's own revision, and no capability
-	 * that would let the upstream ask back. Resolves when it is open or can't be: then the first call opens it.
-	 */
+	/** Opens the session behind an agent's session. Resolves when it is open or can't be: then the first call opens it. */
 	async openSession(agentSessionId: string, agentParams: JsonObject): Promise<void> {
-		const params = { ...agentParams, capabilities: {} };
-		const session = this.#session(params, () => {});
-		void this.#sessions.get(agentSessionId)?.close();
-		this.#sessions.set(agentSessionId, session);
-		await session.open();
+		await this.#link.openSession(agentSessionId, agentParams);
 	}
 
 	async closeSession(agentSessionId: string): Promise<void> {
-		const session = this.#sessions.get(agentSessionId);
-		this.#sessions.delete(agentSessionId);
-		await session?.close();
+		await this.#link.closeSession(agentSessionId);
 	}
 
-	/** Sends one request, once. A call of no session goes in the gateway's own. Never rejects. */
+	/** Sends one request, once. Never rejects. */
 	async call(call: UpstreamCall): Promise<UpstreamAnswer> {
-		if (this.#closing.signal.aborted) return { kind: 'not_sent', why: 'the gateway is closing' };
-		const known = call.sessionId === undefined ? this.#own : this.#sessions.get(call.sessionId);
-		// What a session that is not known here may know is nobody else's: its call gets a session that ends with it.
-		const session = known ?? this.#session(this.#ownParams, () => {});
-		this.#running++;
-		try {
-			return await session.call(call);
-		} finally {
-			if (known === undefined) void session.close();
-			if (--this.#running === 0) this.#onIdle?.();
-		}
+		const refused = this.#breaker.refuses();
+		if (refused !== undefined) return { kind: 'not_sent', why: refused };
+		const answer = await this.#send(call);
+		this.#breaker.record(answer);
+		return answer;
+	}
+
+	/** A notification of the agent, where its session can hear it. */
+	notify(agentSessionId: string, message: JsonObject): void {
+		this.#link.notify(agentSessionId, message);
 	}
 
 	/** What the upstream said to `initialize`, in the gateway's own session. @throws {Error} why there is none. */
 	async initializeResult(): Promise<JsonObject> {
-		const opened = await this.#own.open();
-		if ('why' in opened) throw new Error(opened.why);
-		return opened.result;
+		return this.#link.introduction();
 	}
 
-	/** One request of the gateway's own, such as `tools/list`. @throws {Error} why there is no result. */
+	/** One request of the gateway's own, such as `tools/list`; the breaker doesn't hold it back. @throws {Error} why there is no result. */
 	async request(method: string, params: JsonObject): Promise<JsonObject> {
 		const message = { jsonrpc: '2.0', id: 0, method, params };
 		const timeoutMs = Math.min(this.#settings.timeoutMs, DISCOVERY_TIMEOUT_MS);
-		const answer = await this.call({ upstream: this.name, message, timeoutMs, downstream: NOBODY });
+		const answer = await this.#send({ upstream: this.name, message, timeoutMs, downstream: NOBODY });
 		if (answer.kind !== 'answered') throw new Error(answer.why);
 		const { result, error } = answer.message;
 		if (isObject(result)) return result;
-		throw new Error(`${method} failed: ${isObject(error) ? String(error['message']).slice(0, 200) : 'no result'}`);
+		throw new RequestRefused(method, isObject(error) ? error : {});
 	}
 
 	/** Lets running calls end for at most `drainMs`, ends the sessions, and closes the connections. Never rejects. */
@@ -137,41 +111,55 @@ export class Upstream {
 			await promise;
 			clearTimeout(timer);
 		}
-		await Promise.all([this.#own, ...this.#sessions.values()].map((session) => session.close()));
-		this.#sessions.clear();
-		await this.#pool.destroy();
+		await this.#link.close();
+		await this.#connection.close();
 	}
 
-	#session(params: JsonObject, onOpened: (opened: Opened) => void): LegacySession {
-		const events: SessionEvents = {
-			onUp: () => this.#health.up(),
-			onDown: (why) => this.#health.down(why),
-			onOpened: (opened) => {
-				onOpened(opened);
-				this.#options.onStale();
-			},
-			onNotification: (method) => {
-				if (method === 'notifications/tools/list_changed') this.#options.onStale();
-			},
+	async #send(call: UpstreamCall): Promise<UpstreamAnswer> {
+		if (this.#closing.signal.aborted) return { kind: 'not_sent', why: 'the gateway is closing' };
+		const bound: BoundCall = {
+			...call,
+			timeoutMs: call.timeoutMs ?? this.#settings.timeoutMs,
+			maxResultBytes: call.maxResultBytes ?? this.#options.maxResultBytes,
 		};
-		const limits = { timeoutMs: this.#settings.timeoutMs, maxResultBytes: this.#options.maxResultBytes };
-		return new LegacySession(this.#endpoint, params, limits, events);
+		this.#running++;
+		try {
+			return await this.#link.call(bound);
+		} finally {
+			if (--this.#running === 0) this.#onIdle?.();
+		}
 	}
 
-	/** Holds the stream of the gateway's own session until there is a newer session. */
-	async #hold(opened: Opened): Promise<void> {
-		this.#holding.abort();
-		this.#holding = new AbortController();
-		const signal = AbortSignal.any([this.#holding.signal, this.#closing.signal]);
-		const end = await holdOwnStream({ ...this.#endpoint, headers: opened.headers }, signal, {
-			onMessage: (message) => {
-				if (message.kind === 'request') this.#own.reply(opened, message.id, message.method);
-				if (message.kind === 'notification' && message.method === 'notifications/tools/list_changed') this.#options.onStale();
+	#linkOptions(): LinkOptions {
+		const { maxResultBytes, version, onStale, onNotification, onLine } = this.#options;
+		return {
+			name: this.name,
+			timeoutMs: this.#settings.timeoutMs,
+			maxMessageBytes: maxResultBytes,
+			serverRequests: this.#settings.serverRequests ?? [],
+			version,
+			onUp: () => {
+				this.#breaker.close();
+				this.#health.up();
 			},
-			onGap: () => this.#options.onStale(),
-		});
-		if (end !== 'lost') return;
-		this.#own.forget(opened);
-		this.#options.onStale();
+			onDown: (why) => this.#health.down(why),
+			onStale,
+			onNotification: (agentSessionId, message) => {
+				if (LIST_CHANGED.test(String(message['method']))) onStale();
+				onNotification(agentSessionId, message);
+			},
+			onLine,
+		};
+	}
+}
+
+/** The upstream answered a request of the gateway's own with a JSON-RPC error. */
+export class RequestRefused extends Error {
+	override readonly name = 'RequestRefused';
+	/** JSON-RPC code; NaN where the upstream gave none. */
+	readonly code: number;
+	constructor(method: string, error: JsonObject) {
+		super(`${method} failed: ${String(error['message'] ?? 'no result').slice(0, 200)}`);
+		this.code = Number(error['code']);
 	}
 }

@@ -1,7 +1,7 @@
-import type { UpstreamAnswer, UpstreamCall } from './upstream-call.ts';
 import type { JsonObject } from '../domain.ts';
 import type { UpstreamHealth } from './health.ts';
 import { Upstream, type UpstreamSettings } from './upstream.ts';
+import type { UpstreamAnswer, UpstreamCall } from './upstream-call.ts';
 
 export type { UpstreamHealth, UpstreamSettings };
 
@@ -14,25 +14,23 @@ export interface UpstreamsOptions {
 	onStale(upstream: string): void;
 	/** An upstream went up or down. */
 	onHealth?(seen: UpstreamHealth): void;
+	/** A line that an upstream's process wrote on its standard error, or something else that operators want to read about it. */
+	onLine?(upstream: string, line: string): void;
 }
+
+/** Hears what an upstream says outside of calls: in the session of one agent session, or (undefined) where it is nobody's alone. */
+export type NotificationListener = (upstream: string, agentSessionId: string | undefined, message: JsonObject) => void;
 
 /** All upstreams. One that is slow or dead never delays another. */
 export class Upstreams {
+	readonly #options: UpstreamsOptions;
 	readonly #byName: ReadonlyMap<string, Upstream>;
+	readonly #listeners = new Set<NotificationListener>();
 
 	/** Connects to nothing yet. @throws {ToolGateError} CONFIG */
 	constructor(settings: Readonly<Record<string, UpstreamSettings>>, options: UpstreamsOptions) {
-		this.#byName = new Map(
-			Object.entries(settings).map(([name, each]) => [
-				name,
-				new Upstream(name, each, {
-					maxResultBytes: options.maxResultBytes,
-					version: options.version,
-					onStale: () => options.onStale(name),
-					onHealth: (seen) => options.onHealth?.(seen),
-				}),
-			]),
-		);
+		this.#options = options;
+		this.#byName = new Map(Object.entries(settings).map(([name, each]) => [name, this.#make(name, each)]));
 	}
 
 	/** In the order of the configuration. */
@@ -44,10 +42,26 @@ export class Upstreams {
 		return this.all.map((upstream) => upstream.health);
 	}
 
-	/** Sends one request to one upstream, once. Never rejects. */
+	/** Returns how to stop. */
+	onNotification(listener: NotificationListener): () => void {
+		this.#listeners.add(listener);
+		return () => this.#listeners.delete(listener);
+	}
+
+	/** Sends one decided `tools/call` to one upstream, once. Never rejects. */
 	async call(call: UpstreamCall): Promise<UpstreamAnswer> {
 		const upstream = this.#byName.get(call.upstream);
 		return upstream === undefined ? { kind: 'not_sent', why: `there is no upstream ${call.upstream}` } : upstream.call(call);
+	}
+
+	/** Sends any other request of an agent, once: reads, prompts, completion, subscriptions, log levels. Never rejects. */
+	async request(request: UpstreamCall): Promise<UpstreamAnswer> {
+		return this.call(request);
+	}
+
+	/** A notification of an agent (`notifications/roots/list_changed`), to every upstream whose session can hear it. */
+	notify(agentSessionId: string, message: JsonObject): void {
+		for (const upstream of this.#byName.values()) upstream.notify(agentSessionId, message);
 	}
 
 	/** Opens the sessions behind an agent's session. Need not be awaited: what is not open at the first call is opened by it. Never rejects. */
@@ -63,5 +77,19 @@ export class Upstreams {
 	/** Lets running calls end for at most `drainMs`, then ends everything. Never rejects. */
 	async close(drainMs = 10_000): Promise<void> {
 		await Promise.all(this.all.map((upstream) => upstream.close(drainMs)));
+	}
+
+	#make(name: string, settings: UpstreamSettings): Upstream {
+		const { maxResultBytes, version, onStale, onHealth, onLine } = this.#options;
+		return new Upstream(name, settings, {
+			maxResultBytes,
+			version,
+			onStale: () => onStale(name),
+			onHealth: (seen) => onHealth?.(seen),
+			onLine: (line) => onLine?.(name, line),
+			onNotification: (agentSessionId, message) => {
+				for (const listener of this.#listeners) listener(name, agentSessionId, message);
+			},
+		});
 	}
 }

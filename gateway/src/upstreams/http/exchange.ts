@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
+import type { Deadline } from '../deadline.ts';
 
 /** Reads one HTTP answer as it comes. A method that returns a value ends the exchange: that value is its result. */
 export interface AnswerReader<T> {
@@ -22,8 +23,8 @@ export interface ExchangeOptions {
 	readonly method: 'GET' | 'POST' | 'DELETE';
 	readonly headers: readonly string[];
 	readonly body?: string;
-	/** From now until the result is there; absent for streams that are held. */
-	readonly timeoutMs?: number;
+	/** When the result has to be there; absent for streams that are held. */
+	readonly deadline?: Deadline;
 	/** The longest silence on the body. */
 	readonly idleMs?: number;
 	/** Aborted: the exchange fails at once. */
@@ -54,7 +55,7 @@ class Exchange<T> implements Dispatcher.DispatchHandler {
 	readonly #reader: AnswerReader<T>;
 	readonly #resolve: (end: T | ExchangeFailure) => void;
 	readonly #options: ExchangeOptions;
-	readonly #total: NodeJS.Timeout | undefined;
+	readonly #stopWatch: (() => void) | undefined;
 	#idle: NodeJS.Timeout | undefined;
 	#drain: NodeJS.Timeout | undefined;
 	#drainedBytes = 0;
@@ -65,8 +66,8 @@ class Exchange<T> implements Dispatcher.DispatchHandler {
 		this.#options = options;
 		this.#reader = reader;
 		this.#resolve = resolve;
-		const { timeoutMs, signal } = options;
-		if (timeoutMs !== undefined) this.#total = setTimeout(() => this.#fail('no answer in time', true), timeoutMs);
+		const { deadline, signal } = options;
+		this.#stopWatch = deadline?.watch(() => this.#fail('no answer in time', true));
 		if (signal?.aborted === true) this.#onAbort();
 		else signal?.addEventListener('abort', this.#onAbort, { once: true });
 	}
@@ -117,7 +118,7 @@ class Exchange<T> implements Dispatcher.DispatchHandler {
 	#settle(end: T | ExchangeFailure): void {
 		if (this.#isSettled) return;
 		this.#isSettled = true;
-		clearTimeout(this.#total);
+		this.#stopWatch?.();
 		clearTimeout(this.#idle);
 		this.#options.signal?.removeEventListener('abort', this.#onAbort);
 		this.#resolve(end);

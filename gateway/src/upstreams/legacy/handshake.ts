@@ -1,20 +1,13 @@
-import type { Dispatcher } from 'undici';
 import type { JsonObject } from '../../domain.ts';
+import { AnswerReader } from '../answer-reader.ts';
+import type { Deadline } from '../deadline.ts';
+import type { Endpoint } from '../http/endpoint.ts';
 import { exchange } from '../http/exchange.ts';
-import { AnswerReader } from './answer-reader.ts';
 import { StatusReader } from '../http/status-reader.ts';
-import { stripOurMeta } from './messages.ts';
+import { stripOurMeta } from '../messages.ts';
 
 /** Revisions of the legacy era that the gateway speaks towards upstreams; the first one is offered. */
 export const REVISIONS = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'] as const;
-
-/** How to reach one upstream. */
-export interface Endpoint {
-	readonly dispatcher: Dispatcher;
-	readonly path: string;
-	/** Header names and values in turn, sent with every request: content types, the gateway's own credentials, the session. */
-	readonly headers: readonly string[];
-}
 
 /** An upstream session after `initialize`. */
 export interface Opened {
@@ -34,15 +27,14 @@ const MAX_HANDSHAKE_BYTES = 1_048_576;
  * `initialize`, version negotiation and `notifications/initialized` (Lifecycle, "Initialization"). The revision is this side's alone: what
  * agent and gateway agreed on plays no part.
  */
-export async function handshake(endpoint: Endpoint, params: JsonObject, id: number, timeoutMs: number): Promise<Opened | NotOpened> {
-	const endsAtMs = performance.now() + timeoutMs;
+export async function handshake(endpoint: Endpoint, params: JsonObject, id: number, deadline: Deadline): Promise<Opened | NotOpened> {
 	const { dispatcher, path } = endpoint;
 	const headers = [...endpoint.headers];
 	const reader = new AnswerReader(id, MAX_HANDSHAKE_BYTES, () => {});
 	const body = JSON.stringify(
 		stripOurMeta({ jsonrpc: '2.0', id, method: 'initialize', params: { ...params, protocolVersion: REVISIONS[0] } }),
 	);
-	const end = await exchange(dispatcher, { path, method: 'POST', headers, body, timeoutMs }, reader);
+	const end = await exchange(dispatcher, { path, method: 'POST', headers, body, deadline }, reader);
 	if (end.kind === 'failed') return { why: end.why };
 	if (end.kind === 'refused') return declined(`it refused initialize with HTTP ${end.status}`);
 	if (end.kind === 'paused') return declined('its stream ended before it answered initialize');
@@ -64,7 +56,7 @@ export async function handshake(endpoint: Endpoint, params: JsonObject, id: numb
 			method: 'POST',
 			headers,
 			body: '{"jsonrpc":"2.0","method":"notifications/initialized"}',
-			timeoutMs: Math.max(1, endsAtMs - performance.now()),
+			deadline,
 		},
 		new StatusReader(),
 	);

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Endpoint } from '../http/endpoint.ts';
 import { EventStreamParser } from '../http/event-stream.ts';
 import { type AnswerReader, exchange } from '../http/exchange.ts';
-import type { Endpoint } from './handshake.ts';
-import { type Incoming, readMessage } from './messages.ts';
+import { type Incoming, readMessage } from '../messages.ts';
 
 /** Silence after which a stream is opened anew: a peer that vanished sends no reset. */
 const IDLE_MS = 300_000;
@@ -12,7 +12,8 @@ const MIN_REOPEN_MS = 100;
 const MAX_EVENT_BYTES = 1_048_576;
 
 export interface OwnStreamEvents {
-	onMessage(message: Incoming): void;
+	/** `bytes`: of the message as it came. */
+	onMessage(message: Incoming, bytes: number): void;
 	/** The stream was away for a moment: something may have been missed. */
 	onGap(): void;
 }
@@ -26,9 +27,12 @@ export async function holdOwnStream(
 	signal: AbortSignal,
 	events: OwnStreamEvents,
 ): Promise<'ended' | 'not_offered' | 'lost'> {
+	let lastEventId: string | undefined;
 	while (!signal.aborted) {
 		const reader = new StreamReader(events.onMessage);
-		const end = await exchange(dispatcher, { path, method: 'GET', headers, idleMs: IDLE_MS, signal }, reader);
+		const resumed = lastEventId === undefined ? headers : [...headers, 'last-event-id', lastEventId];
+		const end = await exchange(dispatcher, { path, method: 'GET', headers: resumed, idleMs: IDLE_MS, signal }, reader);
+		lastEventId = reader.lastEventId ?? lastEventId;
 		if (signal.aborted) break;
 		if (!reader.isOpen) return end.kind === 'status' && end.status !== 404 ? 'not_offered' : 'lost';
 		events.onGap();
@@ -39,11 +43,12 @@ export async function holdOwnStream(
 
 class StreamReader implements AnswerReader<{ readonly kind: 'status'; readonly status: number }> {
 	readonly #parser = new EventStreamParser(MAX_EVENT_BYTES);
-	readonly #onMessage: (message: Incoming) => void;
+	readonly #onMessage: OwnStreamEvents['onMessage'];
 	isOpen = false;
 	retryMs: number | undefined;
+	lastEventId: string | undefined;
 
-	constructor(onMessage: (message: Incoming) => void) {
+	constructor(onMessage: OwnStreamEvents['onMessage']) {
 		this.#onMessage = onMessage;
 	}
 
@@ -55,7 +60,8 @@ class StreamReader implements AnswerReader<{ readonly kind: 'status'; readonly s
 	chunk(bytes: Buffer): undefined {
 		for (const event of this.#parser.push(bytes)) {
 			this.retryMs = event.retryMs ?? this.retryMs;
-			if (event.data.length > 0) this.#onMessage(readMessage(event.data));
+			this.lastEventId = event.id ?? this.lastEventId;
+			if (event.data.length > 0) this.#onMessage(readMessage(event.data), event.data.length);
 		}
 	}
 

@@ -1,13 +1,18 @@
-import type { UpstreamAnswer, UpstreamCall } from '../upstream-call.ts';
 import type { JsonObject } from '../../domain.ts';
+import { AnswerReader, type Reading } from '../answer-reader.ts';
+import { callOf, CallRelay } from '../call-relay.ts';
+import { Deadline, within } from '../deadline.ts';
+import type { Endpoint } from '../http/endpoint.ts';
 import { exchange, type ExchangeFailure } from '../http/exchange.ts';
 import { StatusReader } from '../http/status-reader.ts';
-import { AnswerReader, type Reading } from './answer-reader.ts';
-import { CallRelay } from './call-relay.ts';
-import { type Endpoint, handshake, type NotOpened, type Opened } from './handshake.ts';
-import { stripOurMeta } from './messages.ts';
+import { type Incoming, stripOurMeta } from '../messages.ts';
+import { Asks, type ServerRequest } from '../server-requests.ts';
+import type { BoundCall, UpstreamAnswer } from '../upstream-call.ts';
+import { handshake, type NotOpened, type Opened } from './handshake.ts';
+import { holdOwnStream } from './own-stream.ts';
 import { type Lost, refusal } from './refusal.ts';
 import { sendRequest } from './send-request.ts';
+import { SessionMemory } from './session-memory.ts';
 
 /** What a session tells about its upstream. */
 export interface SessionEvents {
@@ -16,27 +21,31 @@ export interface SessionEvents {
 	/** It could not be reached, or broke off. */
 	onDown(why: string): void;
 	/** A session is there: the first one, or a new one after the upstream lost the last. */
-	onOpened(opened: Opened): void;
-	onNotification(method: string): void;
+	onOpened(): void;
+	/** A notification that belongs to no call. */
+	onNotification(message: JsonObject): void;
+	/** The stream of such notifications was away for a moment. */
+	onGap(): void;
 }
 
-export interface SessionLimits {
+export interface SessionOptions {
+	/** Of `initialize`; its capabilities are what the upstream may ask for. */
+	readonly params: JsonObject;
+	readonly serverRequests: readonly ServerRequest[];
+	/** The longest time that opening may take. */
 	readonly timeoutMs: number;
-	readonly maxResultBytes: number;
+	/** Whether the stream is held on which the upstream says what belongs to no call; else only once something was asked that comes there. */
+	readonly holdsStream: boolean;
 }
 
-type SentCall = Pick<UpstreamCall, 'message' | 'timeoutMs' | 'maxResultBytes' | 'downstream'>;
-
-interface Bounds extends Required<Omit<SentCall, 'message'>> {
-	/** Of `performance.now()`. */
-	readonly endsAtMs: number;
-}
+type SentCall = Pick<BoundCall, 'message' | 'timeoutMs' | 'maxResultBytes' | 'downstream'>;
 
 const OPEN_TIMEOUT_MS = 10_000;
 const CLOSE_TIMEOUT_MS = 2_000;
 const SIDE_TIMEOUT_MS = 10_000;
-/** Answers to an upstream's requests under way at once; it waits for its answer, or goes without. */
-const MAX_REPLIES = 16;
+/** What is said to an upstream besides calls, at once; it waits for its answer, or goes without. */
+const MAX_SIDE_MESSAGES = 32;
+const RESTORED = { timeoutMs: SIDE_TIMEOUT_MS, maxResultBytes: 65_536, downstream: { notify: () => {}, cancelled: new AbortController().signal } };
 
 /**
  * One session with one upstream of the legacy era over Streamable HTTP, opened at the first need and again whenever the upstream has lost
@@ -44,20 +53,25 @@ const MAX_REPLIES = 16;
  */
 export class LegacySession {
 	readonly #endpoint: Endpoint;
-	readonly #initializeParams: JsonObject;
-	readonly #limits: SessionLimits;
+	readonly #options: SessionOptions;
 	readonly #events: SessionEvents;
+	readonly #memory = new SessionMemory();
+	readonly #underWay = new Map<number, CallRelay>();
 	#opened: Opened | undefined;
 	#opening: Promise<Opened | NotOpened> | undefined;
+	#holding: AbortController | undefined;
 	#nextId = 1;
-	#replies = 0;
+	#sideMessages = 0;
 	#isClosed = false;
 
-	constructor(endpoint: Endpoint, initializeParams: JsonObject, limits: SessionLimits, events: SessionEvents) {
+	constructor(endpoint: Endpoint, options: SessionOptions, events: SessionEvents) {
 		this.#endpoint = endpoint;
-		this.#initializeParams = initializeParams;
-		this.#limits = limits;
+		this.#options = options;
 		this.#events = events;
+	}
+
+	get isIdle(): boolean {
+		return this.#underWay.size === 0 && this.#memory.isEmpty;
 	}
 
 	/** The session, opened if need be; callers at the same time share one `initialize`. Never rejects. */
@@ -71,74 +85,84 @@ export class LegacySession {
 	}
 
 	async #initialize(): Promise<Opened | NotOpened> {
-		const timeoutMs = Math.min(OPEN_TIMEOUT_MS, this.#limits.timeoutMs);
-		const end = await handshake(this.#endpoint, this.#initializeParams, this.#nextId++, timeoutMs);
+		const deadline = new Deadline(Math.min(OPEN_TIMEOUT_MS, this.#options.timeoutMs));
+		const end = await handshake(this.#endpoint, this.#options.params, this.#nextId++, deadline);
 		if ('why' in end) {
 			this.#events.onDown(end.why);
 			return end;
 		}
 		this.#opened = end;
 		this.#events.onUp();
-		this.#events.onOpened(end);
 		if (this.#isClosed) void this.close();
+		else {
+			if (this.#options.holdsStream) void this.#hold(end);
+			for (const request of this.#memory.requests) void this.call({ ...RESTORED, message: request });
+			this.#events.onOpened();
+		}
 		return end;
 	}
 
 	/** The upstream no longer knows this session; the next call opens another. */
-	forget(opened: Opened): void {
-		if (this.#opened === opened) this.#opened = undefined;
+	#forget(opened: Opened): void {
+		if (this.#opened !== opened) return;
+		this.#opened = undefined;
+		this.#holding?.abort();
+		this.#holding = undefined;
 	}
 
 	/** Sends one request and waits for its answer. Never rejects. */
-	async call({
-		message,
-		timeoutMs = this.#limits.timeoutMs,
-		maxResultBytes = this.#limits.maxResultBytes,
-		downstream,
-	}: SentCall): Promise<UpstreamAnswer> {
-		const endsAtMs = performance.now() + timeoutMs;
+	async call(call: SentCall): Promise<UpstreamAnswer> {
+		const deadline = new Deadline(call.timeoutMs);
 		for (let attempt = 1; ; attempt++) {
-			const opened = this.#opened ?? (await within(this.open(), endsAtMs - performance.now()));
-			if (opened === undefined) return { kind: 'not_sent', why: `no session within ${timeoutMs} ms` };
-			if ('why' in opened) return { kind: 'not_sent', why: opened.why };
-			if (downstream.cancelled.aborted) return { kind: 'not_sent', why: 'the agent cancelled the call' };
-			const end = await this.#send(opened, message, { timeoutMs, endsAtMs, maxResultBytes, downstream });
+			const opened = this.#opened ?? (await within(this.open(), deadline));
+			if (opened === undefined) return { kind: 'not_sent', why: `no session within ${call.timeoutMs} ms`, isUnreachable: true };
+			if ('why' in opened) return { kind: 'not_sent', why: opened.why, isUnreachable: true };
+			if (call.downstream.cancelled.aborted) return { kind: 'not_sent', why: 'the agent cancelled the call' };
+			const end = await this.#send(opened, call, deadline);
 			if (end.kind !== 'lost') return end;
-			this.forget(opened);
+			this.#forget(opened);
 			if (attempt === 2) return { kind: 'not_sent', why: end.why };
 		}
 	}
 
-	async #send(
-		opened: Opened,
-		message: JsonObject,
-		{ timeoutMs, endsAtMs, maxResultBytes, downstream }: Bounds,
-	): Promise<UpstreamAnswer | Lost> {
-		const { dispatcher, path } = this.#endpoint;
+	async #send(opened: Opened, { message, maxResultBytes, downstream }: SentCall, deadline: Deadline): Promise<UpstreamAnswer | Lost> {
 		const id = this.#nextId++;
 		const relay = new CallRelay(message, id, {
 			downstream,
 			maxRelayedBytes: maxResultBytes,
-			onNotification: (method) => this.#events.onNotification(method),
-			onRequest: (requestId, method) => this.reply(opened, requestId, method),
+			asks: new Asks({
+				allowed: this.#options.serverRequests,
+				downstream,
+				deadline,
+				reply: (response) => this.#post(opened, response),
+			}),
+			onNotification: (notification) => this.#events.onNotification(notification),
 		});
 		const reader = new AnswerReader(id, maxResultBytes, (incoming, bytes) => relay.take(incoming, bytes));
-		const cancel = () =>
-			void this.#post(opened, {
-				jsonrpc: '2.0',
-				method: 'notifications/cancelled',
-				params: { requestId: id, ...reasonOf(downstream.cancelled) },
-			});
+		const cancel = () => {
+			relay.end();
+			this.#post(opened, { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: id, ...reasonOf(downstream.cancelled) } });
+		};
 		downstream.cancelled.addEventListener('abort', cancel, { once: true });
+		this.#underWay.set(id, relay);
 		try {
-			const end = await sendRequest({ dispatcher, path, headers: opened.headers }, JSON.stringify(relay.request), reader, endsAtMs);
-			return this.#toAnswer(end, opened, timeoutMs);
+			const end = await sendRequest({ ...this.#endpoint, headers: opened.headers }, JSON.stringify(relay.request), reader, deadline);
+			const answer = this.#toAnswer(end, opened, deadline);
+			if (answer.kind === 'answered' && 'result' in answer.message) this.#granted(message, opened);
+			return answer;
 		} finally {
 			downstream.cancelled.removeEventListener('abort', cancel);
+			this.#underWay.delete(id);
+			relay.end();
 		}
 	}
 
-	#toAnswer(end: Reading | ExchangeFailure, opened: Opened, timeoutMs: number): UpstreamAnswer | Lost {
+	#granted(request: JsonObject, opened: Opened): void {
+		this.#memory.granted(request);
+		if (!this.#memory.isEmpty && this.#opened === opened) void this.#hold(opened);
+	}
+
+	#toAnswer(end: Reading | ExchangeFailure, opened: Opened, { totalMs }: Deadline): UpstreamAnswer | Lost {
 		if (end.kind !== 'failed') this.#events.onUp();
 		switch (end.kind) {
 			case 'answered':
@@ -149,32 +173,55 @@ export class LegacySession {
 			case 'broken':
 				return end;
 			case 'paused':
-				return { kind: 'timed_out', why: `its stream paused; waited ${timeoutMs} ms` };
+				return { kind: 'timed_out', why: `its stream paused; waited ${totalMs} ms` };
 			case 'refused':
 				return refusal(end.status, end.error, opened.sessionId !== undefined);
 			case 'failed':
 				if (!end.isTimeout) this.#events.onDown(end.why);
-				if (!end.isSent) return { kind: 'not_sent', why: end.isTimeout ? `no connection within ${timeoutMs} ms` : end.why };
-				return end.isTimeout ? { kind: 'timed_out', why: `waited ${timeoutMs} ms` } : { kind: 'broken', why: end.why };
+				if (!end.isSent)
+					return end.isTimeout
+						? { kind: 'not_sent', why: `no connection within ${totalMs} ms` }
+						: { kind: 'not_sent', why: end.why, isUnreachable: true };
+				return end.isTimeout ? { kind: 'timed_out', why: `waited ${totalMs} ms` } : { kind: 'broken', why: end.why };
 		}
 	}
 
-	/** Answers a request of the upstream: a ping, and a refusal of everything else. */
-	reply(opened: Opened, id: number | string, method: string): void {
-		if (this.#replies >= MAX_REPLIES) return;
-		const payload: JsonObject =
-			method === 'ping' ? { result: {} } : { error: { code: -32601, message: `ToolGate does not relay ${method.slice(0, 100)}` } };
-		this.#replies++;
-		void this.#post(opened, { jsonrpc: '2.0', id, ...payload }).finally(() => this.#replies--);
+	/** Holds the session's stream, unless it is held already, until there is a newer session. */
+	async #hold(opened: Opened): Promise<void> {
+		if (this.#holding !== undefined) return;
+		const holding = new AbortController();
+		this.#holding = holding;
+		const { streams } = this.#endpoint;
+		const end = await holdOwnStream({ ...this.#endpoint, dispatcher: streams, headers: opened.headers }, holding.signal, {
+			onMessage: (message, bytes) => this.#onOwnStream(message, bytes, opened),
+			onGap: () => this.#events.onGap(),
+		});
+		if (end !== 'lost') return;
+		this.#forget(opened);
+		this.#events.onGap();
+	}
+
+	/** Many servers ask here what belongs to a call, because their SDK sends it so unless told which call it is. */
+	#onOwnStream(incoming: Incoming, bytes: number, opened: Opened): void {
+		const call = callOf(incoming, this.#underWay);
+		if (call !== undefined) call.take(incoming, bytes);
+		else if (incoming.kind === 'notification') this.#events.onNotification(stripOurMeta(incoming.message));
+		else if (incoming.kind === 'request') this.#post(opened, { jsonrpc: '2.0', id: incoming.id, ...outsideOfCalls(incoming.method) });
+	}
+
+	/** Sends a notification of the agent, where there is a session that could hear it. */
+	notify(message: JsonObject): void {
+		if (this.#opened !== undefined) this.#post(this.#opened, message);
 	}
 
 	/** Sends a notification or a response; whether it arrives changes nothing. */
-	async #post(opened: Opened, message: JsonObject): Promise<void> {
+	#post({ headers }: Opened, message: JsonObject): void {
+		if (this.#sideMessages >= MAX_SIDE_MESSAGES) return;
+		this.#sideMessages++;
 		const { dispatcher, path } = this.#endpoint;
-		await exchange(
-			dispatcher,
-			{ path, method: 'POST', headers: opened.headers, body: JSON.stringify(message), timeoutMs: SIDE_TIMEOUT_MS },
-			new StatusReader(),
+		const deadline = new Deadline(SIDE_TIMEOUT_MS);
+		void exchange(dispatcher, { path, method: 'POST', headers, body: JSON.stringify(message), deadline }, new StatusReader()).finally(
+			() => this.#sideMessages--,
 		);
 	}
 
@@ -183,19 +230,18 @@ export class LegacySession {
 		this.#isClosed = true;
 		const opened = this.#opened;
 		this.#opened = undefined;
+		this.#holding?.abort();
 		if (opened?.sessionId === undefined) return;
 		const { dispatcher, path } = this.#endpoint;
-		await exchange(dispatcher, { path, method: 'DELETE', headers: opened.headers, timeoutMs: CLOSE_TIMEOUT_MS }, new StatusReader());
+		const deadline = new Deadline(CLOSE_TIMEOUT_MS);
+		await exchange(dispatcher, { path, method: 'DELETE', headers: opened.headers, deadline }, new StatusReader());
 	}
 }
 
-/** The promise's value, or undefined when it takes longer. */
-async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
-	let timer: NodeJS.Timeout | undefined;
-	const late = new Promise<undefined>((resolve) => {
-		timer = setTimeout(() => resolve(undefined), Math.max(0, ms));
-	});
-	return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+/** The answer to a request that belongs to no call, or to one of several. */
+export function outsideOfCalls(method: string): JsonObject {
+	if (method === 'ping') return { result: {} };
+	return { error: { code: -32601, message: `ToolGate relays ${method.slice(0, 100)} only inside a call` } };
 }
 
 function reasonOf(signal: AbortSignal): { reason?: string } {

@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { JsonObject } from '../../domain.ts';
-import { EventStreamParser, EventTooLarge } from '../http/event-stream.ts';
-import type { AnswerReader as HttpReader } from '../http/exchange.ts';
-import { GrowingBuffer } from '../http/growing-buffer.ts';
+import type { JsonObject } from '../domain.ts';
+import { EventStreamParser, EventTooLarge } from './http/event-stream.ts';
+import type { AnswerReader as HttpReader } from './http/exchange.ts';
+import { GrowingBuffer } from './http/growing-buffer.ts';
 import { type Incoming, isObject, readMessage } from './messages.ts';
 
 /** What the HTTP answer to one JSON-RPC request came to. */

@@ -1,5 +1,5 @@
-import type { JsonObject } from '../../domain.ts';
-import { parseStrict, StrictJsonError } from '../../strict-json.ts';
+import type { JsonObject } from '../domain.ts';
+import { parseStrict, StrictJsonError } from '../strict-json.ts';
 
 /** One JSON-RPC message of an upstream, told apart. */
 export type Incoming =

@@ -1,16 +1,19 @@
-import type { JsonObject, JsonValue } from '../../domain.ts';
-import type { UpstreamCall } from '../upstream-call.ts';
+import type { JsonObject, JsonValue } from '../domain.ts';
 import { type Incoming, isObject, stripOurMeta } from './messages.ts';
+import type { UpstreamCall } from './upstream-call.ts';
+import type { Asks } from './server-requests.ts';
 
-/** What the gateway takes care of itself; everything else on a call's stream goes to the agent that made the call. */
-const KEPT = /^notifications\/(cancelled|(tools|resources|prompts|roots)\/list_changed|resources\/updated)$/;
+/** What belongs to no call, on whatever stream it comes. */
+const OF_NO_CALL = /^notifications\/((tools|resources|prompts|roots)\/list_changed|resources\/updated)$/;
 
 export interface CallRelayDeps {
 	readonly downstream: UpstreamCall['downstream'];
 	/** More notifications than this, in bytes, are dropped: an agent's stream is not for storms. */
 	readonly maxRelayedBytes: number;
-	onNotification(method: string): void;
-	onRequest(id: number | string, method: string): void;
+	/** Where requests of the upstream go. */
+	readonly asks: Asks;
+	/** A notification that belongs to no call. */
+	onNotification(message: JsonObject): void;
 }
 
 /** The messages of one call: the request as it goes up under an id of ours, and what comes back before the answer. */
@@ -39,11 +42,20 @@ export class CallRelay {
 
 	/** Takes one message that came before the answer. */
 	take(incoming: Incoming, bytes: number): void {
-		if (incoming.kind === 'request') this.#deps.onRequest(incoming.id, incoming.method);
+		if (incoming.kind === 'request') this.#deps.asks.take(incoming.id, incoming.method, incoming.message);
 		if (incoming.kind !== 'notification') return;
-		this.#deps.onNotification(incoming.method);
-		if (KEPT.test(incoming.method)) return;
-		const message = incoming.method === 'notifications/progress' ? this.#withAgentToken(incoming.message) : incoming.message;
+		const { method, message } = incoming;
+		if (OF_NO_CALL.test(method)) this.#deps.onNotification(stripOurMeta(message));
+		else if (method === 'notifications/cancelled') this.#deps.asks.withdraw(isObject(message['params']) ? message['params']['requestId'] : undefined);
+		else this.#relay(method === 'notifications/progress' ? this.#withAgentToken(message) : message, bytes);
+	}
+
+	/** The call is over: the agent hears no more of it. */
+	end(): void {
+		this.#deps.asks.end();
+	}
+
+	#relay(message: JsonObject | undefined, bytes: number): void {
 		if (message === undefined) return;
 		this.#relayedBytes += bytes;
 		if (this.#relayedBytes <= this.#deps.maxRelayedBytes) this.#deps.downstream.notify(stripOurMeta(message));
@@ -58,4 +70,16 @@ export class CallRelay {
 		this.#progress = progress;
 		return { ...message, params: { ...params, progressToken: this.#agentToken } };
 	}
+}
+
+/**
+ * Which of the calls under way a message belongs to that came outside of any: progress says so itself, and what is only said to somebody
+ * belongs to the one call there is. With several it is nobody's: it may hold what only one of them may see.
+ */
+export function callOf(incoming: Incoming, underWay: ReadonlyMap<number, CallRelay>): CallRelay | undefined {
+	if (incoming.kind === 'notification' && incoming.method === 'notifications/progress') {
+		const { params } = incoming.message;
+		return underWay.get(isObject(params) ? (params['progressToken'] as number) : NaN);
+	}
+	return underWay.size === 1 ? underWay.values().next().value : undefined;
 }
