@@ -136,6 +136,6 @@ t.test('the schema of the input knows every field that the gateway gives, and on
 
 t.test('the rules in the README are in order', async (t) => {
 	const [, rego] = /```rego\n(.*?)```/s.exec(readFileSync(join(policyDir, 'README.md'), 'utf8'))!;
-	const folder = t.testdir({ 'payments.rego': rego });
+	const folder = t.testdir({ 'payments.rego': rego! });
 	t.strictSame([...(await formatProblems(folder)), ...(await checkPolicy(folder))], []);
 });

@@ -14,8 +14,14 @@ try {
 	if (error instanceof PolicyProblems) {
 		console.error(error.message);
 		process.exitCode = 1;
-	} else if (error instanceof OpaMissing || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS')) {
-		console.error(`policy:build: ${(error as Error).message}`);
+	} else if (error instanceof OpaMissing || isUsersMistake(error)) {
+		console.error(`policy:build: ${error.message}`);
 		process.exitCode = 2;
 	} else throw error;
+}
+
+/** An unknown option, or a place that can't be read or written. */
+function isUsersMistake(error: unknown): error is Error {
+	const { code, syscall } = error as { code?: string; syscall?: string };
+	return syscall !== undefined || code?.startsWith('ERR_PARSE_ARGS') === true;
 }

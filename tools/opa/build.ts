@@ -56,18 +56,13 @@ async function compile(sources: readonly Source[], manifest: object, policyDir: 
 			['build', '--target', 'wasm', '--capabilities', '../capabilities.json', '--bundle', '.', '--output', '../bundle.tar.gz'],
 			{ cwd: join(folder, 'policy') },
 		);
-		if (code !== 0)
-			throw new PolicyProblems([
-				{
-					file: policyDir,
-					line: 0,
-					column: 0,
-					message: (stderr || stdout)
-						.trim()
-						.replace(/^error: /, '')
-						.replaceAll(/\s*\n\s*/g, '; '),
-				},
-			]);
+		if (code !== 0) {
+			const message = (stderr || stdout)
+				.trim()
+				.replace(/^error: /, '')
+				.replaceAll(/\s*\n\s*/g, '; ');
+			throw new PolicyProblems([{ file: policyDir, line: 0, column: 0, message }]);
+		}
 		return gzipStored(gunzipSync(await readFile(join(folder, 'bundle.tar.gz'))));
 	} finally {
 		await rm(folder, { recursive: true, force: true });
