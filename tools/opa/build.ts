@@ -35,8 +35,12 @@ export async function buildBundle({ policyDir, out }: BuildOptions): Promise<Bui
 	const bundle = await compile(sources, manifest, policyDir);
 	await mkdir(dirname(out), { recursive: true });
 	const unfinished = `${out}.${process.pid}.tmp`;
-	await writeFile(unfinished, bundle);
-	await rename(unfinished, out);
+	try {
+		await writeFile(unfinished, bundle);
+		await rename(unfinished, out);
+	} finally {
+		await rm(unfinished, { force: true });
+	}
 	return { revision: manifest.revision, version: manifest.metadata.version, bytes: bundle.length };
 }
 
