@@ -3,11 +3,14 @@ import { ToolGateError } from '../errors.ts';
 import type { Sql } from '../store/sql.ts';
 import { loadLists, movePin, PINS_CHANNEL, readPins, saveList } from './capability-store.ts';
 import { type CapabilitySource, discover } from './discovery.ts';
+import { Naming } from './naming.ts';
+import { type ItemKind, type Offered, OfferedItem } from './offered-item.ts';
 import { OfferedTool } from './offered-tool.ts';
 import { Schedule } from './schedule.ts';
+import { UpstreamItems } from './upstream-items.ts';
 import { UpstreamList } from './upstream-list.ts';
 
-export type { CapabilitySource };
+export type { CapabilitySource, Offered };
 
 export interface CapabilitySettings {
 	readonly refreshSeconds: number;
@@ -30,15 +33,22 @@ export interface CapabilityStatus {
 	readonly state: 'up' | 'cached' | 'down';
 	readonly toolCount: number;
 	readonly quarantinedCount: number;
+	/** Resources, templates and prompts together. */
+	readonly itemCount: number;
 	/** When its list was last read; milliseconds since the epoch. */
 	readonly lastSeenMs?: number;
 	/** Why the list could not be read. */
 	readonly why?: string;
 }
 
+/** What agents ask for as one list, and are told of as one. */
+export type ListKind = 'tools' | 'resources' | 'prompts';
+
 interface Entry {
-	readonly source: CapabilitySource;
+	source: CapabilitySource;
+	settings: CapabilitySettings;
 	readonly list: UpstreamList;
+	readonly items: UpstreamItems;
 	readonly schedule: Schedule;
 	/** Absent after a good look; before the first one it says so. */
 	why: string | undefined;
@@ -49,38 +59,81 @@ const RETRY_MS = 5_000;
 
 /** What all upstreams offer, as last seen: in memory for whoever asks, in the store for the next start. */
 export class Capabilities {
-	readonly #options: CapabilitiesOptions;
 	readonly #sql: Sql;
-	readonly #entries: ReadonlyMap<string, Entry>;
-	readonly #listeners = new Set<() => void>();
+	readonly #quietMs: number;
+	#entries: ReadonlyMap<string, Entry> = new Map();
+	#naming = new Naming([]);
+	readonly #listeners = new Set<(changed: ReadonlySet<ListKind>) => void>();
 	readonly #telling: Schedule;
+	#changed = new Set<ListKind>();
 	#byListedName: ReadonlyMap<string, OfferedTool> = new Map();
 	#all: readonly OfferedTool[] = [];
 	#loading: Promise<void> | undefined;
 	#stopListening: (() => Promise<void>) | undefined;
 
 	/** @throws {ToolGateError} CONFIG: names of upstreams under which tools could collide. */
-	constructor(options: CapabilitiesOptions) {
-		this.#options = options;
-		this.#sql = options.sql;
-		const quietMs = options.quietMs ?? 1_000;
-		const isAlone = options.sources.length === 1;
+	constructor({ sources, settings, sql, quietMs = 1_000 }: CapabilitiesOptions) {
+		this.#sql = sql;
+		this.#quietMs = quietMs;
+		this.#telling = new Schedule(quietMs, async () => {
+			const changed = this.#changed;
+			this.#changed = new Set();
+			for (const listener of this.#listeners) listener(changed);
+		});
+		this.#arrange(sources, settings);
+	}
+
+	/**
+	 * Puts other upstreams in place of these. What is known of one that stays is kept until it was read anew, also when it is reached in
+	 * another way now. Resolves when what the store knows of new ones was read, or could not be.
+	 * @throws {ToolGateError} CONFIG, and nothing has changed.
+	 */
+	async configure(sources: readonly CapabilitySource[], settings: CapabilitiesOptions['settings']): Promise<void> {
+		const before = this.#entries;
+		this.#arrange(sources, settings);
+		for (const [name, { schedule }] of before) if (!this.#entries.has(name)) schedule.close();
+		this.#index('tools', 'resources', 'prompts');
+		this.#loading = undefined;
+		await this.start();
+	}
+
+	#arrange(sources: readonly CapabilitySource[], settings: CapabilitiesOptions['settings']): void {
+		for (const { name } of sources) {
+			// `a__b` over `c` and `a` over `b__c` would be one name; and so would `a_` over `b` and `a` over `_b`.
+			if (sources.length > 1 && /__|_$/.test(name))
+				throw new ToolGateError(
+					'CONFIG',
+					`upstreams.${name}: with several upstreams a name has no __ and no _ at its end, because tools are listed as <upstream>__<tool>`,
+				);
+		}
+		const naming = new Naming(sources.map(({ name }) => name));
+		const isRenamed = naming.isPrefixed !== this.#naming.isPrefixed;
+		this.#naming = naming;
 		this.#entries = new Map(
-			options.sources.map((source) => {
-				// `a__b` over `c` and `a` over `b__c` would be one name; and so would `a_` over `b` and `a` over `_b`.
-				if (!isAlone && /__|_$/.test(source.name))
-					throw new ToolGateError(
-						'CONFIG',
-						`upstreams.${source.name}: with several upstreams a name has no __ and no _ at its end, because tools are listed as <upstream>__<tool>`,
-					);
-				const list = new UpstreamList(source.name, isAlone ? '' : `${source.name}__`);
-				const schedule = new Schedule(quietMs, () => this.#look(source.name));
-				return [source.name, { source, list, schedule, why: 'not asked yet' }];
+			sources.map((source) => {
+				const { name } = source;
+				const known = this.#entries.get(name);
+				if (known === undefined) {
+					const schedule = new Schedule(this.#quietMs, () => this.#look(name));
+					const entry: Entry = {
+						source,
+						settings: settings[name]!,
+						list: new UpstreamList(name, naming),
+						items: new UpstreamItems(name),
+						schedule,
+						why: 'not asked yet',
+					};
+					return [name, entry];
+				}
+				known.source = source;
+				known.settings = settings[name]!;
+				if (isRenamed) {
+					known.list.rename(naming);
+					known.items.rename(naming);
+				}
+				return [name, known];
 			}),
 		);
-		this.#telling = new Schedule(quietMs, async () => {
-			for (const listener of this.#listeners) listener();
-		});
 	}
 
 	/** Serves what the store has, then asks every upstream, each on its own. Resolves when the store was read, or could not be. */
@@ -99,6 +152,54 @@ export class Capabilities {
 		return this.#all;
 	}
 
+	/** How agents call what upstreams offer. */
+	get naming(): Naming {
+		return this.#naming;
+	}
+
+	/** Resources, in the order of the configuration and of each upstream; quarantined ones too. */
+	resources(): readonly Offered[] {
+		return this.#items('resource');
+	}
+
+	resourceTemplates(): readonly Offered[] {
+		return this.#items('resourceTemplate');
+	}
+
+	prompts(): readonly Offered[] {
+		return this.#items('prompt');
+	}
+
+	/** The prompt under the name that agents use; a quarantined one too. */
+	findPrompt(listedName: string): Offered | undefined {
+		for (const { source, items } of this.#entries.values()) {
+			const prefix = this.#naming.listedName(source.name, '');
+			const found = listedName.startsWith(prefix) ? items.of('prompt').get(listedName.slice(prefix.length)) : undefined;
+			if (found !== undefined) return found;
+		}
+		return undefined;
+	}
+
+	/**
+	 * The resource under the URI that agents use; a quarantined one too. Not all that can be read is listed (templates say so): of an upstream
+	 * that declares resources, one that is not listed is found as its URI alone.
+	 */
+	findResource(listedUri: string): Offered | undefined {
+		const found = this.#naming.unwrapUri(listedUri);
+		const entry = found && this.#entries.get(found.upstream);
+		if (found === undefined || entry === undefined) return undefined;
+		const listed = entry.items.of('resource').get(found.uri);
+		if (listed !== undefined) return listed;
+		const isPossible = 'resources' in this.upstreamCapabilities(found.upstream);
+		return isPossible ? new OfferedItem('resource', found.upstream, { uri: found.uri }, this.#naming) : undefined;
+	}
+
+	/** What an upstream declared in its last good answer to `initialize`; empty where there was none. */
+	upstreamCapabilities(upstream: string): JsonObject {
+		const declared = this.initializeResult(upstream)?.['capabilities'];
+		return typeof declared === 'object' && declared !== null && !Array.isArray(declared) ? declared : {};
+	}
+
 	/** The last good answer of an upstream to `initialize`. */
 	initializeResult(upstream: string): JsonObject | undefined {
 		return this.#entries.get(upstream)?.list.initialize;
@@ -110,18 +211,19 @@ export class Capabilities {
 	}
 
 	status(): CapabilityStatus[] {
-		return [...this.#entries.values()].map(({ source, list, why }) => ({
+		return [...this.#entries.values()].map(({ source, list, items, why }) => ({
 			name: source.name,
 			state: why === undefined ? 'up' : list.initialize === undefined ? 'down' : 'cached',
 			toolCount: list.tools.length,
 			quarantinedCount: list.tools.filter(({ quarantine }) => quarantine !== undefined).length,
+			itemCount: items.of('resource').size + items.of('resourceTemplate').size + items.of('prompt').size,
 			...(list.seenMs === undefined ? {} : { lastSeenMs: list.seenMs }),
 			...(why === undefined ? {} : { why }),
 		}));
 	}
 
-	/** Calls the listener when what is listed has changed, at most once in a quiet time. Returns how to stop. */
-	onListChanged(listener: () => void): () => void {
+	/** Calls the listener with the lists that have changed, at most once in a quiet time; by then they are served. Returns how to stop. */
+	onListChanged(listener: (changed: ReadonlySet<ListKind>) => void): () => void {
 		this.#listeners.add(listener);
 		return () => this.#listeners.delete(listener);
 	}
@@ -169,31 +271,35 @@ export class Capabilities {
 
 	async #readStore(): Promise<void> {
 		this.#stopListening ??= await this.#sql.listen(PINS_CHANNEL, (upstream) => void this.#onPinMoved(upstream));
-		for (const { upstream, initialize, definitions, seenMs } of await loadLists(this.#sql)) {
+		for (const { upstream, initialize, definitions, items, seenMs } of await loadLists(this.#sql)) {
 			const entry = this.#entries.get(upstream);
 			if (entry === undefined || entry.list.initialize !== undefined) continue;
 			const inspected = await entry.list.inspect(definitions);
 			entry.list.adopt(initialize, inspected, await readPins(this.#sql, upstream, inspected));
+			entry.items.adopt(items, this.#naming);
 			entry.list.seenMs = seenMs;
 		}
-		this.#index();
+		this.#index('tools', 'resources', 'prompts');
 	}
 
 	/** One look at one upstream. What fails leaves the last good list as it is. Returns when to look again, in milliseconds. */
 	async #look(upstream: string): Promise<number> {
 		const entry = this.#entries.get(upstream)!;
-		const { refreshSeconds, pins } = this.#options.settings[upstream]!;
+		const { refreshSeconds, pins } = entry.settings;
 		try {
 			await this.#load();
-			const { initialize, definitions } = await discover(entry.source);
+			const { initialize, definitions, items, problem } = await discover(entry.source);
 			const inspected = await entry.list.inspect(definitions);
 			const pinnable = pins === 'first-sight' ? inspected.filter(({ flaw }) => flaw === undefined) : [];
-			const accepted = await saveList(this.#sql, upstream, initialize, inspected, pinnable);
-			const isChanged = entry.list.adopt(initialize, inspected, accepted);
+			// What could not be read is kept as it was.
+			const read = { initialize, listed: inspected, pinnable, items: { ...entry.items.definitions, ...items } };
+			const accepted = await saveList(this.#sql, upstream, read);
+			const changed = new Set<ListKind>(entry.items.adopt(items, this.#naming).map((kind) => LIST_OF[kind]));
+			if (entry.list.adopt(initialize, inspected, accepted)) changed.add('tools');
 			entry.list.seenMs = this.#sql.nowMs();
-			entry.why = undefined;
-			if (isChanged) this.#index();
-			return refreshSeconds * 1_000;
+			entry.why = problem;
+			if (changed.size > 0) this.#index(...changed);
+			return problem === undefined ? refreshSeconds * 1_000 : Math.min(refreshSeconds * 1_000, RETRY_MS);
 		} catch (error) {
 			entry.why = (error as Error).message;
 			return Math.min(refreshSeconds * 1_000, RETRY_MS);
@@ -207,12 +313,19 @@ export class Capabilities {
 	}
 
 	async #readPins(entry: Entry): Promise<void> {
-		if (entry.list.judge(await readPins(this.#sql, entry.source.name, entry.list.listed))) this.#index();
+		if (entry.list.judge(await readPins(this.#sql, entry.source.name, entry.list.listed))) this.#index('tools');
 	}
 
-	#index(): void {
+	#items(kind: ItemKind): Offered[] {
+		return [...this.#entries.values()].flatMap(({ items }) => [...items.of(kind).values()]);
+	}
+
+	#index(...changed: ListKind[]): void {
 		this.#all = [...this.#entries.values()].flatMap(({ list }) => list.tools);
 		this.#byListedName = new Map(this.#all.map((tool) => [tool.listedName, tool]));
+		for (const kind of changed) this.#changed.add(kind);
 		this.#telling.soon();
 	}
 }
+
+const LIST_OF = { resource: 'resources', resourceTemplate: 'resources', prompt: 'prompts' } as const satisfies Record<ItemKind, ListKind>;

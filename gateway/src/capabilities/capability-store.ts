@@ -1,6 +1,6 @@
 import type { JsonObject } from '../domain.ts';
 import type { Sql, SqlExecutor } from '../store/sql.ts';
-import type { ToolDefinition } from './discovery.ts';
+import type { ItemDefinitions, ToolDefinition } from './discovery.ts';
 
 export interface Pin {
 	readonly digest: string;
@@ -16,6 +16,7 @@ export interface StoredList {
 	readonly upstream: string;
 	readonly initialize: JsonObject;
 	readonly definitions: readonly ToolDefinition[];
+	readonly items: Required<ItemDefinitions>;
 	/** On the database's clock. */
 	readonly seenMs: number;
 }
@@ -30,25 +31,44 @@ export const PINS_CHANNEL = 'toolgate_pins';
 
 /** The last good list of every upstream. */
 export async function loadLists(sql: Sql): Promise<StoredList[]> {
-	const rows = await sql.query<{ upstream: string; initialize: JsonObject; definitions: ToolDefinition[]; seen: number }>(
-		`SELECT l.upstream, l.initialize, l.seen_at AS seen, coalesce((
+	const rows = await sql.query<ListRow>(
+		`SELECT l.upstream, l.initialize, l.seen_at AS seen, l.resources, l.resource_templates, l.prompts, coalesce((
 			SELECT json_agg(d.definition ORDER BY t.place)
 			FROM unnest(l.tools) WITH ORDINALITY AS t (digest, place)
 			JOIN tool_definitions d ON d.upstream = l.upstream AND d.digest = t.digest
 		), '[]') AS definitions
 		FROM upstream_lists l`,
 	);
-	return rows.map(({ upstream, initialize, definitions, seen }) => ({ upstream, initialize, definitions, seenMs: seen }));
+	return rows.map(({ upstream, initialize, definitions, seen, resources, resource_templates, prompts }) => ({
+		upstream,
+		initialize,
+		definitions,
+		items: { resource: resources, resourceTemplate: resource_templates, prompt: prompts },
+		seenMs: seen,
+	}));
+}
+
+interface ListRow {
+	[column: string]: unknown;
+	upstream: string;
+	initialize: JsonObject;
+	definitions: ToolDefinition[];
+	resources: JsonObject[];
+	resource_templates: JsonObject[];
+	prompts: JsonObject[];
+	seen: number;
+}
+
+/** A list that was just read, and what of it may be pinned at first sight. */
+export interface ReadList {
+	readonly initialize: JsonObject;
+	readonly listed: readonly ListedDefinition[];
+	readonly pinnable: readonly ListedDefinition[];
+	readonly items: Required<ItemDefinitions>;
 }
 
 /** Keeps a list that was just read, pins what may be pinned at first sight, and returns the pins that hold then. */
-export async function saveList(
-	sql: Sql,
-	upstream: string,
-	initialize: JsonObject,
-	listed: readonly ListedDefinition[],
-	pinnable: readonly ListedDefinition[],
-): Promise<Pins> {
+export async function saveList(sql: Sql, upstream: string, { initialize, listed, pinnable, items }: ReadList): Promise<Pins> {
 	return sql.transaction(async (tx) => {
 		// In one order on every replica, so that two of them never wait for each other.
 		const definitions = listed.toSorted((a, b) => (a.digest < b.digest ? -1 : 1));
@@ -64,9 +84,18 @@ export async function saveList(
 			],
 		);
 		await tx.query(
-			`INSERT INTO upstream_lists (upstream, initialize, tools) VALUES ($1, $2::json, $3::text[])
-			ON CONFLICT (upstream) DO UPDATE SET initialize = excluded.initialize, tools = excluded.tools, seen_at = clock_timestamp()`,
-			[upstream, JSON.stringify(initialize), listed.map(({ digest }) => digest)],
+			`INSERT INTO upstream_lists (upstream, initialize, tools, resources, resource_templates, prompts)
+			VALUES ($1, $2::json, $3::text[], $4::json, $5::json, $6::json)
+			ON CONFLICT (upstream) DO UPDATE SET initialize = excluded.initialize, tools = excluded.tools, resources = excluded.resources,
+				resource_templates = excluded.resource_templates, prompts = excluded.prompts, seen_at = clock_timestamp()`,
+			[
+				upstream,
+				JSON.stringify(initialize),
+				listed.map(({ digest }) => digest),
+				JSON.stringify(items.resource),
+				JSON.stringify(items.resourceTemplate),
+				JSON.stringify(items.prompt),
+			],
 		);
 		const pins = pinnable.toSorted((a, b) => (a.definition.name < b.definition.name ? -1 : 1));
 		await tx.query(

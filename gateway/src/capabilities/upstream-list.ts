@@ -3,6 +3,7 @@ import type { JsonObject } from '../domain.ts';
 import type { ListedDefinition, Pins } from './capability-store.ts';
 import type { ToolDefinition } from './discovery.ts';
 import { type Flaw, inspect, type Inspected } from './inspection.ts';
+import type { Naming } from './naming.ts';
 import { OfferedTool } from './offered-tool.ts';
 
 /** Compiling a thousand schemas takes a second: others get their turn this often. */
@@ -13,7 +14,8 @@ const TWICE: Flaw = { why: 'its upstream lists two tools of this name', isAccept
 /** The last good list of one upstream. Definitions that are known already are neither inspected nor compiled again. */
 export class UpstreamList {
 	readonly name: string;
-	readonly #prefix: string;
+	#naming: Naming;
+	#pins: Pins = new Map();
 	#inspected: readonly Inspected[] = [];
 	/** What was inspected last, by the text of the definition. */
 	#known: ReadonlyMap<string, Inspected> = new Map();
@@ -22,9 +24,9 @@ export class UpstreamList {
 	/** Milliseconds since the epoch when the list was last read from the upstream. */
 	seenMs: number | undefined;
 
-	constructor(name: string, prefix: string) {
+	constructor(name: string, naming: Naming) {
 		this.name = name;
-		this.#prefix = prefix;
+		this.#naming = naming;
 	}
 
 	get initialize(): JsonObject | undefined {
@@ -68,11 +70,18 @@ export class UpstreamList {
 		return this.judge(pins);
 	}
 
+	/** The same list under other names. */
+	rename(naming: Naming): void {
+		this.#naming = naming;
+		this.judge(this.#pins);
+	}
+
 	/** Judges the list against pins. True when something that callers see is different now. */
 	judge(pins: Pins): boolean {
 		const before = this.#tools;
+		this.#pins = pins;
 		this.#tools = this.#inspected.map(
-			(one) => new OfferedTool(this.name, `${this.#prefix}${one.definition.name}`, one, pins.get(one.definition.name)),
+			(one) => new OfferedTool(this.name, this.#naming.listedName(this.name, one.definition.name), one, pins.get(one.definition.name)),
 		);
 		return before.length !== this.#tools.length || this.#tools.some((tool, place) => !tool.isLike(before[place]));
 	}
