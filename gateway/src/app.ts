@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { Notifier } from './approvals/approval.ts';
 import { createApprovals } from './approvals/approvals.ts';
@@ -24,7 +25,9 @@ import { LeasedAdmission } from './leased-admission.ts';
 import { McpEndpoint } from './mcp/endpoint.ts';
 import { Policy } from './policy/activation.ts';
 import { createInput } from './policy/input.ts';
+import { activationEvent, policyNews } from './policy/news.ts';
 import { ObligationDesk } from './policy/obligations.ts';
+import { policySourceOf } from './policy/sources/policy-source.ts';
 import { deploymentKey } from './store/deployment-key.ts';
 import type { Store } from './store/sql.ts';
 import { toolsView, visibilityHints } from './tools-view.ts';
@@ -65,17 +68,15 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 	const record = (event: Omit<TrailEvent, 'version' | 'id' | 'timeMs'>) => admission.refuse({ version: 1, id: randomUUID(), timeMs: nowMs(), ...event });
 
 	const policy = new Policy({
-		bundle: config.policy.bundle,
+		...policySourceOf(config),
 		fuel: config.policy.fuel,
-		onChange: async ({ active, problem }, isActivated) => {
-			onNews(isActivated ? `policy ${active!.revision.slice(0, 19)} is active` : `policy bundle refused, ${active === undefined ? 'every call is denied' : 'the last good one stays'}: ${problem!.why}`);
+		keepIn: join(config.dataDir, 'policy'),
+		onChange: async (status, change) => {
+			onNews(policyNews(status, change));
 			mcp.toolsChanged();
-			await record(
-				isActivated
-					? { kind: 'activation', revision: active!.revision, message: 'bundle activated', detail: { digest: active!.digest, bundleVersion: active!.version } }
-					: { kind: 'activation', message: `bundle refused: ${problem!.why}`, ...(active === undefined ? {} : { revision: active.revision }) },
-			).catch(onFault);
+			await record(activationEvent(status, change)).catch(onFault);
 		},
+		onFault,
 	});
 
 	const upstreams = new Upstreams(
@@ -112,7 +113,6 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 		policy,
 		input,
 		obligations: new ObligationDesk({
-			patterns: () => policy.patterns(),
 			keyedDigest: keys.keyedDigest,
 			fitsOutputSchema: (tool, result) => !('structuredContent' in result) || capabilities.fitsOutputSchema(tool, result['structuredContent']),
 		}),

@@ -80,6 +80,7 @@ function harness(script: Script) {
 				if (script.throwIn === 'judge') throw new PolicyError('there is no valid policy bundle');
 				return {
 					revision: 'r1',
+					patterns: {},
 					list: () => (steps.push('list'), script.hasAccess ?? true),
 					call: () => (steps.push('call'), decisions.shift() ?? allow),
 					result: () => {

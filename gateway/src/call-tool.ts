@@ -29,9 +29,9 @@ export interface CallToolDeps {
 	};
 	readonly obligations: {
 		/** @throws {PolicyError} an obligation can't be fulfilled. */
-		accept(document: DecisionDocument, args: JsonObject): Obligations;
+		accept(document: DecisionDocument, args: JsonObject, patterns: Judge['patterns']): Obligations;
 		/** The result after the redactions of every document; undefined when it no longer fits its output schema. @throws {PolicyError} */
-		redactResult(documents: readonly DecisionDocument[], result: JsonObject, tool: Tool): JsonObject | undefined;
+		redactResult(documents: readonly DecisionDocument[], result: JsonObject, tool: Tool, patterns: Judge['patterns']): JsonObject | undefined;
 	};
 	readonly approvals: { hold(wish: ApprovalWish): Promise<HoldEnd> };
 	readonly budgets: { charges(demands: readonly BudgetDemand[], call: ToolCall, tool: Tool): BudgetCharge[] };
@@ -85,7 +85,7 @@ async function run(call: ToolCall, record: CallRecord, deps: CallToolDeps): Prom
 		const { document } = decision;
 
 		// 4. Accept the obligations before any side effect: the sent form goes upstream, the recorded form everywhere else.
-		const obligations = deps.obligations.accept(document, call.arguments);
+		const obligations = deps.obligations.accept(document, call.arguments, judge.patterns);
 		record.decided(decision, input, obligations.recorded);
 		const leading: Reason | undefined = document.reasons[0];
 
@@ -164,7 +164,7 @@ function judgeResult(message: JsonObject, { tool, decision, input, judge, deps, 
 	try {
 		const document = judge.result({ ...input, result });
 		if (document.verdict !== 'allow') return refusals.withheld(decision, document.reasons[0]);
-		const redacted = deps.obligations.redactResult([decision.document, document], result, tool);
+		const redacted = deps.obligations.redactResult([decision.document, document], result, tool, judge.patterns);
 		if (redacted === undefined) return refusals.withheld(decision, { rule: 'toolgate.output', message: 'the redacted result no longer fits its output schema' });
 		record.returned(result);
 		return { kind: 'answered', word: redacted['isError'] === true ? 'tool_error' : 'ok', answer: { result: redacted }, decisionId };

@@ -19,6 +19,7 @@ function deps(tools: readonly Tool[], isVisible: (tool: string) => boolean = () 
 		policy: {
 			judge: () => ({
 				revision: 'r',
+				patterns: {},
 				list: (input: JsonObject) => isVisible(input['tool'] as string),
 				call: () => t.fail('a list decides nothing else') as never,
 				result: () => t.fail('a list decides nothing else') as never,

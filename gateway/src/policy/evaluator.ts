@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { builtins as gatewayBuiltins } from './builtins/index.ts';
 import type { BuiltinContext, Builtins } from './builtins.ts';
 import {
@@ -51,7 +52,9 @@ export async function createEvaluator(
 	requireOpaModule(module);
 	const isMetered = WebAssembly.Module.exports(module).some(({ name }) => name === fuelExport);
 	if (!isMetered && options.metered !== false) throw new UnsupportedModule('the compiled module is not metered');
-	return new Evaluator(module, data, options);
+	const evaluator = new Evaluator(module, data, options);
+	if (options.dataImage !== undefined) await evaluator.takeData(options.dataImage);
+	return evaluator;
 }
 
 async function compile(wasm: Uint8Array, metered: boolean): Promise<WebAssembly.Module> {
@@ -104,9 +107,7 @@ export class Evaluator {
 		this.builtins = Object.keys(builtins).sort();
 		this.missingBuiltins = this.builtins.filter((name) => !Object.hasOwn(this.#provided, name));
 		this.entrypoints = Object.keys(entrypoints).sort((a, b) => entrypoints[a]! - entrypoints[b]!);
-		const image = options.dataImage;
-		if (image === undefined) this.setData(data);
-		else this.#data = this.#guard(startFuel, (instance) => (instance.takeData(image), image));
+		if (options.dataImage === undefined) this.setData(data);
 	}
 
 	/** `data`, to be handed to another evaluator of the same module. */
@@ -126,6 +127,17 @@ export class Evaluator {
 	setData(data: object): void {
 		const text = objectText(data, 'data');
 		this.#data = this.#guard(startFuel + dataFuelPerByte * text.length, (instance) => instance.parseData(text));
+	}
+
+	/**
+	 * Replaces `data` by what another evaluator of the same module has parsed, without holding up whoever else runs in this thread. Ask nothing
+	 * before it is done.
+	 * @throws {OutOfMemory}
+	 */
+	async takeData(image: DataImage): Promise<void> {
+		const steps = this.#guard(startFuel, (instance) => instance.takingData(image));
+		while (!this.#guard(startFuel, () => steps.next()).done) await nextTurn();
+		this.#data = image;
 	}
 
 	/**

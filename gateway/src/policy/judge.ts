@@ -5,10 +5,13 @@ import { PolicyError } from '../errors.ts';
 import type { Entrypoint } from './bundle.ts';
 import type { Evaluator } from './evaluator.ts';
 import { EvaluationError } from './evaluation-error.ts';
+import type { Pattern } from './patterns.ts';
 
 /** What the policy answers under exactly one bundle revision. Every method throws {PolicyError} when it can't decide. */
 export interface Judge {
 	readonly revision: string;
+	/** Patterns that the bundle names itself: a redaction means those of the bundle that demanded it. */
+	readonly patterns: Readonly<Record<string, Pattern>>;
 	/** May this principal see and reach the tool at all. */
 	list(input: JsonObject): boolean;
 	call(input: JsonObject): DecisionDocument;
@@ -22,11 +25,13 @@ const isDecision = new Ajv2020({ allErrors: false, strict: false, validateSchema
 /** The policy's word, checked: a document that is not exactly a decision of version 1 decides nothing. */
 export class EvaluatorJudge implements Judge {
 	readonly revision: string;
+	readonly patterns: Judge['patterns'];
 	readonly #evaluator: Evaluator;
 
-	constructor(evaluator: Evaluator, revision: string) {
+	constructor(evaluator: Evaluator, revision: string, patterns: Judge['patterns'] = {}) {
 		this.#evaluator = evaluator;
 		this.revision = revision;
+		this.patterns = patterns;
 	}
 
 	list(input: JsonObject): boolean {

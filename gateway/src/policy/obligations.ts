@@ -13,9 +13,10 @@ export interface Obligations {
 	readonly maxResultBytes?: number;
 }
 
+/** Those that the deciding bundle names itself. */
+type Patterns = Readonly<Record<string, Pattern>>;
+
 export interface ObligationsDeps {
-	/** Patterns of the active bundle. */
-	patterns(): Readonly<Record<string, Pattern>>;
 	keyedDigest(value: JsonValue): string;
 	/** Does structured content still fit the tool's output schema. */
 	fitsOutputSchema(tool: Tool, result: JsonObject): boolean;
@@ -30,37 +31,36 @@ export class ObligationDesk {
 	}
 
 	/** @throws {PolicyError} an obligation can't be fulfilled. */
-	accept({ redactions, limits }: DecisionDocument, args: JsonObject): Obligations {
+	accept({ redactions, limits }: DecisionDocument, args: JsonObject, patterns: Patterns): Obligations {
 		for (const { target, match } of redactions) {
 			// Found before the call runs: afterwards the result could only be withheld.
-			if (target === 'result' && match !== undefined) this.#pattern(match);
+			if (target === 'result' && match !== undefined) patternNamed(match, patterns);
 		}
-		const sent = this.#redact(args, redactions, 'request');
+		const sent = this.#redact(args, redactions, 'request', patterns);
 		return {
 			sent,
-			recorded: this.#redact(sent, redactions, 'audit'),
+			recorded: this.#redact(sent, redactions, 'audit', patterns),
 			...(limits.timeoutMs === undefined ? {} : { timeoutMs: limits.timeoutMs }),
 			...(limits.maxResultBytes === undefined ? {} : { maxResultBytes: limits.maxResultBytes }),
 		};
 	}
 
 	/** The result after the redactions of every document; undefined when it no longer fits the tool's output schema. @throws {PolicyError} */
-	redactResult(documents: readonly DecisionDocument[], result: JsonObject, tool: Tool): JsonObject | undefined {
+	redactResult(documents: readonly DecisionDocument[], result: JsonObject, tool: Tool, patterns: Patterns): JsonObject | undefined {
 		const redactions = documents.flatMap((document) => document.redactions);
-		const redacted = this.#redact(result, redactions, 'result');
+		const redacted = this.#redact(result, redactions, 'result', patterns);
 		return redacted === result || this.#deps.fitsOutputSchema(tool, redacted) ? redacted : undefined;
 	}
 
-	#redact(value: JsonObject, redactions: readonly Redaction[], target: Redaction['target']): JsonObject {
+	#redact(value: JsonObject, redactions: readonly Redaction[], target: Redaction['target'], patterns: Patterns): JsonObject {
 		const own = redactions.filter((redaction) => redaction.target === target);
 		if (own.length === 0) return value;
-		return redact(value, own, { pattern: (name) => this.#pattern(name), keyedDigest: this.#deps.keyedDigest });
+		return redact(value, own, { pattern: (name) => patternNamed(name, patterns), keyedDigest: this.#deps.keyedDigest });
 	}
+}
 
-	#pattern(name: string): Pattern {
-		const own = this.#deps.patterns();
-		const pattern = Object.hasOwn(own, name) ? own[name] : Object.hasOwn(shippedPatterns, name) ? shippedPatterns[name] : undefined;
-		if (pattern === undefined) throw new PolicyError(`a redaction names the pattern ${name}, which does not exist`);
-		return pattern;
-	}
+function patternNamed(name: string, own: Patterns): Pattern {
+	const pattern = Object.hasOwn(own, name) ? own[name] : Object.hasOwn(shippedPatterns, name) ? shippedPatterns[name] : undefined;
+	if (pattern === undefined) throw new PolicyError(`a redaction names the pattern ${name}, which does not exist`);
+	return pattern;
 }

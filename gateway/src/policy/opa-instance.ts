@@ -23,6 +23,9 @@ export type BuiltinCall = (id: number, args: string[]) => string | undefined;
  */
 export type DataImage = { readonly bytes: Uint8Array; readonly start: number; readonly address: number };
 
+/** Of data copied in one go: the first touch of fresh memory costs more than the copying. */
+const sliceBytes = 2 ** 19;
+
 /** The name under which a metered module exports what fuel is left. */
 export const fuelExport = 'toolgate_fuel';
 
@@ -108,9 +111,17 @@ export class OpaInstance {
 
 	/** Takes over data that another instance of the same module has parsed. */
 	takeData(image: DataImage): void {
+		for (const _ of this.takingData(image));
+	}
+
+	/** The same in steps of some 0.5 ms, so that the caller can do something else between them. Nothing may be evaluated before the last one. */
+	*takingData(image: DataImage): Generator<void, void> {
 		if (image.start !== this.#base) throw new Error('the data was parsed by another module');
 		if (this.#base + image.bytes.length > this.#bytes().length) throw new ModuleAbort(outOfMemoryMessage);
-		this.#bytes().set(image.bytes, this.#base);
+		for (let at = 0; at < image.bytes.length; at += sliceBytes) {
+			this.#bytes().set(image.bytes.subarray(at, at + sliceBytes), this.#base + at);
+			yield;
+		}
 		this.#data = image.address;
 		this.#heap = this.#base + image.bytes.length;
 		this.#exports.opa_heap_ptr_set(this.#heap);

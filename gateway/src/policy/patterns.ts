@@ -1,4 +1,5 @@
 import { RE2JS } from 're2js';
+import type { JsonObject, JsonValue } from '../domain.ts';
 import { PolicyError } from '../errors.ts';
 
 /** Finds what a named pattern means in a text. Every implementation is linear in the length of the text. */
@@ -36,16 +37,29 @@ export const shippedPatterns: Readonly<Record<string, Pattern>> = {
 	),
 };
 
-/** A pattern of the bundle's own (`data.toolgate.patterns`: name → RE2 expression). */
-export function compilePattern(name: string, expression: string): Pattern {
-	let compiled: RE2JS;
-	try {
-		compiled = RE2JS.compile(expression);
-	} catch (cause) {
-		throw new PolicyError(`the pattern ${name} is not an RE2 expression`, { cause });
+/** The patterns that a bundle names itself: `data.toolgate.patterns`, name → RE2 expression. @throws {PolicyError} */
+export function namedPatterns({ toolgate }: JsonObject): Readonly<Record<string, string>> {
+	const named = isObject(toolgate) ? toolgate['patterns'] : undefined;
+	if (named === undefined) return {};
+	if (!isObject(named)) throw new PolicyError('data.toolgate.patterns: expected names with RE2 expressions');
+	for (const [name, expression] of Object.entries(named)) {
+		if (typeof expression !== 'string') throw new PolicyError(`data.toolgate.patterns.${name}: expected an RE2 expression`);
+		if (Object.hasOwn(shippedPatterns, name)) throw new PolicyError(`data.toolgate.patterns.${name}: the name belongs to a pattern that every gateway has`);
+		compile(name, expression);
 	}
+	return named as Record<string, string>;
+}
+
+/** Patterns by name. Each is compiled when it is first looked for. */
+export function patternsOf(named: Readonly<Record<string, string>>): Readonly<Record<string, Pattern>> {
+	return Object.fromEntries(Object.entries(named).map(([name, expression]) => [name, ownPattern(name, expression)]));
+}
+
+function ownPattern(name: string, expression: string): Pattern {
+	let compiled: RE2JS | undefined;
 	return {
 		replace(text, replacement) {
+			compiled ??= compile(name, expression);
 			const matcher = compiled.matcher(text);
 			let result = '';
 			let end = 0;
@@ -57,4 +71,16 @@ export function compilePattern(name: string, expression: string): Pattern {
 			return result + text.slice(end);
 		},
 	};
+}
+
+function compile(name: string, expression: string): RE2JS {
+	try {
+		return RE2JS.compile(expression);
+	} catch (cause) {
+		throw new PolicyError(`data.toolgate.patterns.${name} is not an RE2 expression`, { cause });
+	}
+}
+
+function isObject(value: JsonValue | undefined): value is JsonObject {
+	return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

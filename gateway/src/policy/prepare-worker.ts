@@ -1,14 +1,32 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { PolicyError, ToolGateError } from '../errors.ts';
+import { openBundle } from './bundle.ts';
+import { builtins } from './builtins/index.ts';
+import { EvaluationError } from './evaluation-error.ts';
+import { createEvaluator } from './evaluator.ts';
 import { meter } from './metering/meter.ts';
-import { type PrepareAnswer, type PrepareTask, prove, refusalOf } from './prepare.ts';
+import { namedPatterns } from './patterns.ts';
+import type { PrepareAnswer, PrepareTask } from './prepare.ts';
+import { selfTest } from './self-test.ts';
 
-const task = workerData as PrepareTask;
-let answer: PrepareAnswer;
-try {
-	const module = await WebAssembly.compile(meter(task.wasm));
-	await prove(module, task);
-	answer = { module };
-} catch (error) {
-	answer = { refused: refusalOf(error) };
+async function answer({ packed, verification, gate, fuel }: PrepareTask): Promise<PrepareAnswer> {
+	const { revision, digest, version, signature, data, wasm } = openBundle(packed, verification);
+	const header = { revision, digest, version, ...(signature === undefined ? {} : { signature }) };
+	if (digest === gate.activeDigest) return { kind: 'unchanged', header };
+	if (gate.floor !== undefined && version < gate.floor.version) return { kind: 'refused', why: `version ${version} is not accepted: ${gate.floor.says}` };
+	const patterns = namedPatterns(data);
+	const module = await WebAssembly.compile(meter(wasm));
+	const evaluator = await createEvaluator(module, data, { builtins, fuel });
+	const image = evaluator.dataImage;
+	selfTest(evaluator, data);
+	return { kind: 'ready', header, module, data: image, patterns };
 }
-parentPort!.postMessage(answer);
+
+/** In one sentence, why a bundle is refused. */
+function refusalOf(error: unknown): string {
+	if (error instanceof ToolGateError || error instanceof PolicyError || error instanceof EvaluationError) return error.message;
+	return `unexpected: ${error instanceof Error ? error.message : String(error)}`;
+}
+
+const result = await answer(workerData as PrepareTask).catch((error: unknown): PrepareAnswer => ({ kind: 'refused', why: refusalOf(error) }));
+parentPort!.postMessage(result, result.kind === 'ready' ? [result.data.bytes.buffer as ArrayBuffer] : []);

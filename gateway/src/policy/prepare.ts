@@ -1,80 +1,78 @@
-import { randomUUID } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
-import type { JsonObject } from '../domain.ts';
-import { PolicyError, ToolGateError } from '../errors.ts';
+import { ToolGateError } from '../errors.ts';
 import type { Bundle } from './bundle.ts';
 import { builtins } from './builtins/index.ts';
-import { EvaluationError } from './evaluation-error.ts';
-import { createEvaluator, type Evaluator } from './evaluator.ts';
-import { EvaluatorJudge } from './judge.ts';
+import { createEvaluator } from './evaluator.ts';
+import { EvaluatorJudge, type Judge } from './judge.ts';
+import type { DataImage } from './opa-instance.ts';
+import { patternsOf } from './patterns.ts';
+import { warm } from './self-test.ts';
+import type { Verification } from './signatures.ts';
 
-export interface PrepareOptions {
+/** What is known of a bundle once it has been read. */
+export type BundleHeader = Pick<Bundle, 'revision' | 'digest' | 'version' | 'signature'>;
+
+export interface Prepared {
+	readonly header: BundleHeader;
+	readonly judge: Judge;
+}
+
+/** Which bundles may become active. */
+export interface Gate {
+	/** Digest of the active one: nothing to do. */
+	readonly activeDigest?: string;
+	/** The lowest version that is accepted, and why. */
+	readonly floor?: { readonly version: number; readonly says: string };
+}
+
+export interface PrepareTask {
+	/** The bundle's archive. */
+	readonly packed: Uint8Array;
+	readonly verification?: Verification;
+	readonly gate: Gate;
 	/** Units of work that one evaluation may take. */
 	readonly fuel: number;
 }
 
-/** What the activation worker is asked, and what it answers. */
-export interface PrepareTask extends PrepareOptions {
-	readonly wasm: Uint8Array;
-	readonly data: JsonObject;
-}
-export type PrepareAnswer = { readonly module: WebAssembly.Module } | { readonly refused: string };
+export type PrepareAnswer =
+	| { readonly kind: 'refused'; readonly why: string }
+	| { readonly kind: 'unchanged'; readonly header: BundleHeader }
+	| {
+			readonly kind: 'ready';
+			readonly header: BundleHeader;
+			readonly module: WebAssembly.Module;
+			readonly data: DataImage;
+			/** Name → RE2 expression. */
+			readonly patterns: Readonly<Record<string, string>>;
+	  };
 
 const workerFile = new URL('./prepare-worker.ts', import.meta.url);
 
 /**
- * An evaluator for the bundle, proved by its self-test. Rewriting, compiling and testing happen in a worker, so that calls flow meanwhile.
- * @throws {ToolGateError} BUNDLE: what the bundle lacks or does wrong.
+ * A judge for the bundle, proved by its self-test; undefined when it is the active one. Everything but a copy of memory happens in a
+ * worker, so that calls flow meanwhile: unpacking, verifying, reading data, compiling, testing.
+ * @throws {ToolGateError} BUNDLE: why it is refused.
  */
-export async function prepare(bundle: Bundle, options: PrepareOptions): Promise<Evaluator> {
-	const task: PrepareTask = { wasm: bundle.wasm, data: bundle.data, ...options };
-	const answer = await new Promise<PrepareAnswer>((resolve, reject) => {
+export async function prepare(task: PrepareTask): Promise<Prepared | undefined> {
+	const answer = await inWorker(task);
+	switch (answer.kind) {
+		case 'refused':
+			throw new ToolGateError('BUNDLE', answer.why);
+		case 'unchanged':
+			return undefined;
+		case 'ready': {
+			const evaluator = await createEvaluator(answer.module, {}, { builtins, fuel: task.fuel, dataImage: answer.data });
+			warm(evaluator);
+			return { header: answer.header, judge: new EvaluatorJudge(evaluator, answer.header.revision, patternsOf(answer.patterns)) };
+		}
+	}
+}
+
+function inWorker(task: PrepareTask): Promise<PrepareAnswer> {
+	return new Promise((resolve, reject) => {
 		const worker = new Worker(workerFile, { workerData: task });
 		worker.once('message', resolve);
-		worker.once('error', reject);
-		worker.once('exit', () => reject(new Error('the activation worker ended without an answer')));
+		worker.once('error', (cause) => reject(new ToolGateError('BUNDLE', `preparing it failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })));
+		worker.once('exit', () => reject(new ToolGateError('BUNDLE', 'preparing it failed: the worker ended without an answer')));
 	});
-	if ('refused' in answer) throw new ToolGateError('BUNDLE', answer.refused);
-	return createEvaluator(answer.module, bundle.data, { builtins, ...options });
-}
-
-/** Refuses a module that lacks builtins or does not honour input version, decision schema or data. @throws {PolicyError | EvaluationError} */
-export async function prove(module: WebAssembly.Module, { data, fuel }: PrepareTask): Promise<void> {
-	const evaluator = await createEvaluator(module, data, { builtins, fuel });
-	if (evaluator.missingBuiltins.length > 0) throw new PolicyError(`the policy needs builtins that the gateway does not provide: ${evaluator.missingBuiltins.join(', ')}`);
-	const judge = new EvaluatorJudge(evaluator, 'self-test');
-	const input = plainInput();
-	judge.list(input);
-	judge.call(input);
-	judge.result({ ...input, result: { content: [] } });
-	if (judge.call({ ...input, version: 999 }).verdict !== 'deny') throw new PolicyError('self-test: an input of an unknown version is not denied');
-	// An optimised module has its data compiled in and would go on granting what was taken away.
-	const nonce = randomUUID();
-	const toolgate = data['toolgate'];
-	evaluator.setData({ ...data, toolgate: { ...(typeof toolgate === 'object' && !Array.isArray(toolgate) ? toolgate : {}), selftest: nonce } });
-	if (evaluator.evaluate(input, 'toolgate/decision/selftest') !== nonce) throw new PolicyError('self-test: the module does not honour its data; build it without -O');
-}
-
-/** In one sentence, why a bundle is refused. */
-export function refusalOf(error: unknown): string {
-	if (error instanceof PolicyError || error instanceof EvaluationError) return error.message;
-	return `unexpected: ${error instanceof Error ? error.message : String(error)}`;
-}
-
-function plainInput(): JsonObject {
-	return {
-		version: 1,
-		method: 'tools/call',
-		principal: { id: 'self-test@toolgate.invalid', kind: 'user', groups: [], claims: {} },
-		agent: { id: 'self-test' },
-		session: { id: 'self-test', era: 'legacy' },
-		server: { name: 'self-test' },
-		tool: { name: 'self-test', annotations: {}, definitionDigest: `sha256:${'0'.repeat(64)}`, pinned: true },
-		arguments: {},
-		argumentsDigest: `hmac-sha256:00000000:${'0'.repeat(64)}`,
-		argumentsBytes: 2,
-		approvals: [],
-		time: { ms: 0, iso: '1970-01-01T00:00:00.000Z', weekday: 'thursday', hour: 0, timezone: 'UTC' },
-		environment: 'self-test',
-	};
 }

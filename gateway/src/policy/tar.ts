@@ -1,4 +1,4 @@
-/** Reads ustar archives as `opa build` writes them (POSIX.1-1988, with the pax path and size records that Go adds for long names). */
+/** Ustar archives as `opa build` writes them (POSIX.1-1988, with the pax records that Go adds for long names). */
 
 export interface TarEntry {
 	/** As written, without leading slashes. */
@@ -65,9 +65,12 @@ function octal(header: Uint8Array, at: number, length: number, named: string): n
 }
 
 function checkSum(header: Uint8Array, at: number): void {
-	let sum = 0;
-	for (let index = 0; index < BLOCK; index++) sum += index >= 148 && index < 156 ? 32 : header[index]!;
-	if (sum !== Number.parseInt(text(header, 148, 8).trim(), 8)) throw new TarError(`not a tar archive: bad checksum at byte ${at}`);
+	if (sumOf(header) !== Number.parseInt(text(header, 148, 8).trim(), 8)) throw new TarError(`not a tar archive: bad checksum at byte ${at}`);
+}
+
+/** The sum of a header's bytes, its own field counted as spaces. */
+function sumOf(header: Uint8Array): number {
+	return header.reduce((sum, byte, index) => sum + (index >= 148 && index < 156 ? 32 : byte), 0);
 }
 
 function paxRecords(bytes: Uint8Array): Map<string, string> {
@@ -90,4 +93,41 @@ function safePath(named: string): string {
 	const steps = named.split('/').filter((step) => step !== '' && step !== '.');
 	if (steps.includes('..') || named.includes('\\') || named.includes('\0')) throw new TarError(`${JSON.stringify(named)} leaves the archive`);
 	return steps.join('/');
+}
+
+const NAME_BYTES = 100;
+const PREFIX_BYTES = 155;
+
+/**
+ * An archive of the entries in the order given, the same bytes for the same entries: no times, no owners. Paths get the leading slash of OPA's bundles.
+ * @throws {TarError} a path is too long for ustar.
+ */
+export function writeTar(entries: Iterable<TarEntry>): Buffer {
+	const parts: Uint8Array[] = [];
+	for (const { path, bytes } of entries) parts.push(headerOf(`/${path}`, bytes.length), bytes, Buffer.alloc(-bytes.length & (BLOCK - 1)));
+	parts.push(Buffer.alloc(2 * BLOCK));
+	return Buffer.concat(parts);
+}
+
+function headerOf(path: string, size: number): Buffer {
+	const header = Buffer.alloc(BLOCK);
+	const [prefix, name] = splitPath(path);
+	header.write(name, 0);
+	for (const [at, length, value] of [[100, 8, 0o600], [108, 8, 0], [116, 8, 0], [124, 12, size], [136, 12, 0]] as const) {
+		header.write(value.toString(8).padStart(length - 1, '0'), at);
+	}
+	header.write('        0', 148);
+	header.write('ustar\u000000', 257);
+	header.write(prefix, 345);
+	header.write(`${sumOf(header).toString(8).padStart(6, '0')}\0 `, 148);
+	return header;
+}
+
+function splitPath(path: string): [prefix: string, name: string] {
+	if (Buffer.byteLength(path) <= NAME_BYTES) return ['', path];
+	for (let slash = path.indexOf('/', 1); slash > 0; slash = path.indexOf('/', slash + 1)) {
+		const [prefix, name] = [path.slice(0, slash), path.slice(slash + 1)];
+		if (Buffer.byteLength(name) <= NAME_BYTES && Buffer.byteLength(prefix) <= PREFIX_BYTES) return [prefix, name];
+	}
+	throw new TarError(`${path} is too long for an archive`);
 }
