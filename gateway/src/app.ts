@@ -9,16 +9,20 @@ import { createTrail } from './audit/trail.ts';
 import { createBudgets } from './budgets/budgets.ts';
 import { callTool, type CallToolDeps } from './call-tool.ts';
 import { Capabilities } from './capabilities/capabilities.ts';
+import { definitionHistory } from './capabilities/definition-history.ts';
 import type { Config } from './config.ts';
 import type { TrailEvent } from './domain.ts';
 import { ToolGateError } from './errors.ts';
 import { createGate } from './gate.ts';
-import { groupsOf } from './groups.ts';
+import { groupsOf, isNamedIn } from './groups.ts';
 import { buildAgentsListener } from './http/agents.ts';
 import { authenticator } from './http/authenticate.ts';
+import { CONSOLE_FOLDER } from './http/console.ts';
 import { larkActions } from './http/lark-actions.ts';
 import { createMetrics } from './http/metrics.ts';
 import { buildPeopleListener, type PartState } from './http/people.ts';
+import { Oidc } from './http/sign-in/oidc.ts';
+import { PeopleSessions } from './http/sign-in/sessions.ts';
 import { Tokens } from './http/tokens.ts';
 import { deriveKeys } from './keys.ts';
 import { LeasedAdmission } from './leased-admission.ts';
@@ -50,6 +54,8 @@ export interface Gateway {
 	readonly agents: FastifyInstance;
 	/** Not listening yet. */
 	readonly people: FastifyInstance;
+	/** The path of a new one-time link for the operator, behind the address of the people listener. */
+	signInPath(): Promise<string>;
 	readiness(): PartState[];
 	/** Resolves when every upstream has been asked once what it offers, or after `withinMs`. */
 	firstLook(withinMs: number): Promise<void>;
@@ -104,6 +110,7 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 	const budgets = createBudgets({ sql: store, stream: admission.stream, onFault });
 	const trail = createTrail(store);
 	const tokens = new Tokens(store);
+	const sessions = new PeopleSessions(store);
 	const memberships = groupsOf(config.people);
 	const operator = { id: config.operator.as, groups: memberships(config.operator.as) };
 
@@ -187,7 +194,18 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 			list: (principalId) => toolsView({ principalId, groupsOf: memberships, capabilities, policy, input }),
 			accept: async (upstream, tool) => ({ ...(await capabilities.accept(upstream, tool)) }),
 		},
-		recordAct: ({ what, message, detail }) => record({ kind: 'operator', principal: operator.id, message: `${what}: ${message}`, detail }),
+		recordAct: ({ what, message, detail, by }) => record({ kind: 'operator', principal: by ?? operator.id, message: `${what}: ${message}`, detail }),
+		consoleFolder: CONSOLE_FOLDER,
+		sessions,
+		// Cookies know no ports: two gateways on one host keep theirs apart by name.
+		cookieName: `toolgate_${keys.id}`,
+		keys,
+		groupsOf: memberships,
+		...oidcOf(config),
+		...(config.approvals.url === undefined ? {} : { publicUrl: config.approvals.url }),
+		definitionOf: (upstream, tool, digest) => definitionHistory(store, upstream, tool, digest),
+		nowMs,
+		onNews,
 		readiness,
 		metrics: () => metrics.text(),
 		onFault,
@@ -200,6 +218,7 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 		agents,
 		people,
 		readiness,
+		signInPath: async () => `/sign-in?code=${(await sessions.createLink(operator.id)).code}`,
 		async firstLook(withinMs) {
 			const late = new Promise<void>((resolve) => setTimeout(resolve, withinMs).unref());
 			await Promise.race([late, Promise.all(upstreams.all.map(({ name }) => capabilities.refresh(name)))]);
@@ -238,6 +257,13 @@ async function larkOf({ lark }: Config, onNews: (text: string) => void): Promise
 	}
 	if (lark.verificationToken === undefined && lark.encryptKey === undefined) onNews('lark: neither verificationToken nor encryptKey is set, so cards are sent but can not be answered: /lark/actions is off');
 	return createLarkNotifier({ appId, appSecret, chatId, ...(apiBaseUrl === undefined ? {} : { apiBaseUrl }) });
+}
+
+/** Absent unless an issuer is configured; who is named in `people` may come in. */
+function oidcOf({ signIn, people }: Config): { oidc?: Oidc } {
+	const { issuer, clientId, clientSecret, ...settings } = signIn.oidc;
+	if (issuer === undefined || clientId === undefined) return {};
+	return { oidc: new Oidc({ ...settings, issuer, clientId, ...(clientSecret === undefined ? {} : { clientSecret }), isKnown: isNamedIn(people) }) };
 }
 
 function callbacksOf({ lark }: Config, register: (app: FastifyInstance, verifier: CallbackVerifier) => void, nowMs: () => number): { callbacks?: (app: FastifyInstance) => void } {

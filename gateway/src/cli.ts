@@ -6,6 +6,7 @@ import { CommandFailure } from './commands/command-failure.ts';
 import { configCommand } from './commands/config.ts';
 import { policyCommand } from './commands/policy.ts';
 import { serveCommand } from './commands/serve.ts';
+import { signInCommand } from './commands/sign-in.ts';
 import { tokensCommand } from './commands/tokens.ts';
 import { toolsCommand } from './commands/tools.ts';
 import { ToolGateError } from './errors.ts';
@@ -16,7 +17,7 @@ const program = new Command('toolgate')
 	.showHelpAfterError('(toolgate --help lists the commands)')
 	.exitOverride();
 
-for (const command of [serveCommand, configCommand, policyCommand, toolsCommand, tokensCommand, approvalsCommand, budgetsCommand, auditCommand]) {
+for (const command of [serveCommand, signInCommand, configCommand, policyCommand, toolsCommand, tokensCommand, approvalsCommand, budgetsCommand, auditCommand]) {
 	program.addCommand(command());
 }
 // Sub-commands report usage errors the same way.

@@ -66,8 +66,28 @@ export const schema = group('ToolGate', {
 		keyExpected: 'an address, with at most one *',
 	}),
 	operator: group('The operator.', {
-		as: text('Whom the operator token stands for.', { fallback: 'operator', env: 'TOOLGATE_OPERATOR_AS' }),
+		as: text('Whom the operator token and the sign-in link stand for.', { fallback: 'operator', env: 'TOOLGATE_OPERATOR_AS' }),
 		token: optionalText('The operator token; otherwise made at first start in dataDir/operator.token.', { env: 'TOOLGATE_OPERATOR_TOKEN', isSecret: true }),
+	}),
+	signIn: group('How people sign in to the console, besides the link that toolgate sign-in prints.', {
+		oidc: group(
+			'An OpenID provider; off unless issuer is set. Its redirect address is <approvals.url>/sign-in/oidc/callback.',
+			{
+				issuer: httpUrl('The issuer; plain HTTP on loopback only.', { env: 'TOOLGATE_OIDC_ISSUER' }),
+				clientId: optionalText('The client id of ToolGate there.', { env: 'TOOLGATE_OIDC_CLIENT_ID' }),
+				clientSecret: optionalText('Its secret; none for a public client.', { env: 'TOOLGATE_OIDC_CLIENT_SECRET', isSecret: true }),
+				scopes: texts('Asked for besides openid.', { fallback: ['email'] }),
+				identityClaim: text('The claim that says who it is; email counts only when verified.', { fallback: 'email' }),
+				groupsClaim: text('The claim with the groups of the person, added to those of people.', { fallback: 'groups' }),
+				allowedGroups: texts('Whose members may come in; otherwise only who is named in people.', { fallback: [] }),
+			},
+			({ issuer, clientId }) => {
+				if (issuer === undefined) return undefined;
+				if (clientId === undefined) return 'issuer is set, so clientId has to be set too';
+				const { protocol, hostname } = new URL(issuer);
+				return protocol === 'http:' && !isLoopback(hostname.replace(/^\[|\]$/g, '')) ? 'issuer: plain HTTP is for loopback only' : undefined;
+			},
+		),
 	}),
 	http: group('HTTP.', {
 		allowedHosts: texts('Host names accepted besides the addresses bound.', { fallback: ['localhost'], env: 'TOOLGATE_ALLOWED_HOSTS' }),

@@ -36,6 +36,8 @@ export const catalogue = {
 	DUPLICATE_HEADER: entry('DUPLICATE_HEADER', 'a header that must be single was sent twice', 400, -32600),
 	UNAUTHENTICATED: entry('UNAUTHENTICATED', 'no valid token', 401, -32600),
 	FORBIDDEN_HOST: entry('FORBIDDEN_HOST', 'Host or Origin is not allowed', 403, -32600),
+	CSRF_TOKEN: entry('CSRF_TOKEN', 'a write of a signed-in person lacks the token of the session', 403),
+	FORBIDDEN_PERSON: entry('FORBIDDEN_PERSON', 'this person may not do that', 403),
 	FORBIDDEN_APPROVER: entry('FORBIDDEN_APPROVER', 'this person may not decide this approval', 403),
 	NOT_FOUND: entry('NOT_FOUND', 'nothing is here', 404),
 	METHOD_NOT_ALLOWED: entry('METHOD_NOT_ALLOWED', 'the HTTP method is not allowed here', 405, -32600),

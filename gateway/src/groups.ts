@@ -26,3 +26,9 @@ export function groupsOf(people: Readonly<Record<string, PersonConfig>>): (princ
 		return [...groups];
 	};
 }
+
+/** Whether a key of `people` names somebody, with groups or without. */
+export function isNamedIn(people: Readonly<Record<string, PersonConfig>>): (principalId: string) => boolean {
+	const named = groupsOf(Object.fromEntries(Object.keys(people).map((key) => [key, { groups: ['named'] }])));
+	return (principalId) => named(principalId).length > 0;
+}

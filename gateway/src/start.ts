@@ -1,7 +1,7 @@
 import fastify from 'fastify';
 import { setTimeout as wait } from 'node:timers/promises';
 import { buildGateway, type Gateway } from './app.ts';
-import type { Config, LoadedConfig } from './config.ts';
+import { type Config, isLoopback, type LoadedConfig } from './config.ts';
 import { PolicyError } from './errors.ts';
 import { listen } from './http/listen.ts';
 import { createLog, type Logger } from './log.ts';
@@ -12,6 +12,8 @@ import { type Store, StoreUnavailable } from './store/sql.ts';
 export interface RunningGateway {
 	readonly agentsUrl: string;
 	readonly peopleUrl: string;
+	/** A one-time link to the console, where people are served on loopback. */
+	readonly signInUrl?: string;
 	/** Drains and lets go of everything. */
 	close(): Promise<void>;
 }
@@ -52,7 +54,9 @@ export async function startGateway({ config }: LoadedConfig, signal: AbortSignal
 		void gateway.firstLook(FIRST_LOOK_MS).then(() => {
 			for (const { part, isReady, says } of gateway.readiness()) log[isReady ? 'info' : 'warn'](`${part}: ${says}`);
 		});
-		return { agentsUrl, peopleUrl, close: () => gateway.close() };
+		// Wider than loopback, the log may be read by more people than the operator: `toolgate sign-in` makes a link there.
+		const signIn = isLoopback(config.listen.people.host) ? { signInUrl: peopleUrl + (await gateway.signInPath()) } : {};
+		return { agentsUrl, peopleUrl, ...signIn, close: () => gateway.close() };
 	} catch (error) {
 		await gateway.close();
 		throw error;

@@ -1,8 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
+import { buildWhenStale } from '../../ui/build.ts';
 import { isFree, ownerOf } from './ports.ts';
 import { DEFAULT_PORTS, type Ports, root, servicesOf } from './services.ts';
+import { signInLink } from './sign-in-link.ts';
 import { type StackFile, Supervisor } from './supervisor.ts';
 import { progressLine, welcome } from './welcome.ts';
 
@@ -54,6 +56,7 @@ function isAlive(pid: number): boolean {
 
 const { ports, dataDir } = options();
 await demandFreePorts(ports, dataDir);
+if (await buildWhenStale()) console.log('The console has been built anew');
 console.log(styleText('bold', `Starting ${servicesOf({ ports, dataDir }).length} services; the first start makes a database and takes some seconds`));
 const supervisor = new Supervisor({
 	ports,
@@ -76,7 +79,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 
 try {
 	const stack = await supervisor.start();
-	console.log(welcome(stack, { ports, dataDir }));
+	console.log(welcome(stack, { ports, dataDir }, await signInLink(stack.peopleUrl, dataDir)));
 } catch (error) {
 	if (!isStopping) fail(`toolgate: ${(error as Error).message}`);
 }

@@ -10,7 +10,7 @@ export function progressLine(service: Service, tookMs: number): string {
 }
 
 /** What runs where, what a client needs, and three things to try. Every command works as it stands. */
-export function welcome(stack: StackFile, options: StackOptions): string {
+export function welcome(stack: StackFile, options: StackOptions, signInUrl: string): string {
 	const { ports } = options;
 	const heading = (text: string) => paint('bold', text);
 	const rows = servicesOf(options).map((service) => `  ${service.name.padEnd(16)} ${service.url.padEnd(28)} ${paint('dim', service.what)}`);
@@ -22,7 +22,11 @@ export function welcome(stack: StackFile, options: StackOptions): string {
 		'',
 		heading('Running'),
 		...rows,
-		`  ${'people'.padEnd(16)} ${stack.peopleUrl.padEnd(28)} ${paint('dim', 'ToolGate, for people: API, /readyz, /metrics')}`,
+		`  ${'people'.padEnd(16)} ${stack.peopleUrl.padEnd(28)} ${paint('dim', 'ToolGate, for people: console, API, /readyz, /metrics')}`,
+		'',
+		heading('Sign in to the console, once and within ten minutes'),
+		`  ${paint('cyan', signInUrl)}`,
+		`  ${paint('dim', `another link: ${toolgate} sign-in`)}`,
 		'',
 		heading("For a client's settings"),
 		mcpServers.replaceAll(/^/gm, '  '),
@@ -32,11 +36,10 @@ export function welcome(stack: StackFile, options: StackOptions): string {
 		`  1  An agent reads, and is refused what the policy denies; watch it with ${paint('cyan', `${toolgate} audit tail`)}`,
 		`     ${paint('cyan', run({ input: 'List the recent charges of alice@example.com, then delete customer cus_alice', principal: 'alice@example.com', turnId: 'try-1' }))}`,
 		'',
-		'  2  A refund needs a person. Let mock-lark ignore its card, ask for the refund, and approve it by hand',
+		'  2  A refund needs a person. Let mock-lark ignore its card, ask for the refund, and approve it in the console',
 		`     ${paint('cyan', `curl -s ${stack.services['mock-lark']}/_mode -H 'Content-Type: application/json' -d '{"mode":"ignore"}'`)}`,
-		`     ${paint('cyan', `${run({ input: 'Refund the last charge of alice@example.com', principal: 'alice@example.com', turnId: 'try-2' })} &`)}`,
-		`     ${paint('cyan', `sleep 2; ${toolgate} approvals list`)}`,
-		`     ${paint('cyan', `${toolgate} approvals approve $(${toolgate} approvals list --json | node -p 'JSON.parse(require("fs").readFileSync(0))[0].id')`)}`,
+		`     ${paint('cyan', run({ input: 'Refund the last charge of alice@example.com', principal: 'alice@example.com', turnId: 'try-2' }))}`,
+		`     ${paint('dim', `or without a browser, in a third terminal: ${toolgate} approvals list, then ${toolgate} approvals approve <id>`)}`,
 		'',
 		`  3  Three resilience scenarios, with real faults, against this stack`,
 		`     ${paint('cyan', 'npm run demo:resilience')}`,

@@ -4,6 +4,7 @@ import { Announcements } from './announcements.ts';
 import type { ApprovalView, ApprovalWish, DecideRequest, HoldEnd, Notifier } from './approval.ts';
 import { approvalEvent } from './approval-event.ts';
 import { ApprovalLedger } from './approval-ledger.ts';
+import { Changes, type Onlooker } from './changes.ts';
 import { Deciding } from './deciding.ts';
 import { Holds } from './hold.ts';
 import { WakeUps } from './wake-ups.ts';
@@ -38,6 +39,8 @@ export interface Approvals {
 	resolve(id: string, by: string, hasRun: boolean): Promise<ApprovalView>;
 	list(filter: { isOpen: boolean }): Promise<ApprovalView[]>;
 	get(id: string): Promise<ApprovalView | undefined>;
+	/** Tells of every approval that is opened or changes, on any replica, until the returned function is called. */
+	watch(onlooker: Onlooker): () => void;
 	/** Writes `expired` where nobody waits, and forgets results that are no longer replayed. Runs by itself too. */
 	sweep(): Promise<void>;
 	close(): Promise<void>;
@@ -65,7 +68,9 @@ export async function createApprovals(options: ApprovalsOptions): Promise<Approv
 		announcements.changed(entry.view);
 		wakeUps.wake(id, entry);
 	};
+	const changes = new Changes(async (id) => (await ledger.get(id))?.view, tellFault);
 	const stopListening = await sql.listen('toolgate_approvals', (id) => {
+		changes.heard(id);
 		if (id === '') {
 			// Something may have been missed.
 			wakeUps.wakeAll();
@@ -83,6 +88,7 @@ export async function createApprovals(options: ApprovalsOptions): Promise<Approv
 		resolve: (id, by, hasRun) => deciding.resolve(id, by, hasRun),
 		list: async (filter) => (await ledger.list(filter)).map(({ view }) => view),
 		get: async (id) => (await ledger.get(id))?.view,
+		watch: (onlooker) => changes.watch(onlooker),
 		async sweep() {
 			for (const { view } of await ledger.overdue()) {
 				await ledger.end(view.id, 'expired', approvalEvent(view, nowMs(), { outcome: 'expired', detail: { was: view.state } }), {});

@@ -105,7 +105,11 @@ export class Deciding {
 	}
 }
 
-function refusalOf({ view, isOver }: ApprovalEntry, { approver, decision }: DecideRequest): [code: ErrorCode, why: string] | undefined {
+/** Why this person may not decide it so; undefined when they may. */
+export function refusalOf(
+	{ view, isOver }: Pick<ApprovalEntry, 'view' | 'isOver'>,
+	{ approver, decision }: Pick<DecideRequest, 'approver' | 'decision'>,
+): [code: ErrorCode, why: string] | undefined {
 	if (view.state !== 'pending') {
 		const by = view.decided?.by;
 		return ['CONFLICT', `the approval is ${view.state} already${by === undefined ? '' : ` (${by})`}`];

@@ -13,6 +13,8 @@ export interface OperatorOptions {
 /** A running gateway as its operator reaches it: every live command goes over the people listener, never into the data folder. */
 export class OperatorClient {
 	readonly url: string;
+	/** Where a browser reaches it. */
+	readonly publicUrl: string;
 	readonly #token: string;
 
 	constructor(options: OperatorOptions) {
@@ -20,6 +22,7 @@ export class OperatorClient {
 		const { host, port } = config.listen.people;
 		const reachable = host === '0.0.0.0' ? '127.0.0.1' : host.includes(':') ? `[${host === '::' ? '::1' : host}]` : host;
 		this.url = (options.url ?? `http://${reachable}:${port}`).replace(/\/$/, '');
+		this.publicUrl = options.url === undefined && config.approvals.url !== undefined ? config.approvals.url.replace(/\/$/, '') : this.url;
 		const file = join(config.dataDir, 'operator.token');
 		const token = config.operator.token ?? (existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined);
 		if (token === undefined) {

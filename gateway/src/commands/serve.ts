@@ -22,5 +22,6 @@ export function serveCommand(): Command {
 			const gateway = await startGateway(loadConfig(options.config), stopping.signal);
 			close = gateway.close;
 			console.log(`${paint('bold', 'ToolGate')} serves agents at ${paint('cyan', `${gateway.agentsUrl}/mcp`)} and people at ${paint('cyan', gateway.peopleUrl)}`);
+			if (gateway.signInUrl !== undefined) console.log(`Sign in, once and within ten minutes: ${paint('cyan', gateway.signInUrl)}`);
 		});
 }

@@ -1,11 +1,13 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
-import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import fastify, { type FastifyInstance } from 'fastify';
 import { ToolGateError } from '../errors.ts';
+import { guardAnswers, serveConsole } from './console.ts';
 import { answerError } from './error-handler.ts';
+import { guardHosts } from './host-guard.ts';
 import { approvalRoutes, type ApprovalRoutesDeps } from './routes/approvals.ts';
 import { auditRoutes, type AuditRoutesDeps } from './routes/audit.ts';
 import { operatorRoutes, type OperatorRoutesDeps } from './routes/operator.ts';
-import { guardHosts } from './host-guard.ts';
+import { demandOperator, identifier, type IdentifyOptions, type Person } from './sign-in/person.ts';
+import { sessionRoutes, type SignInDeps, signInRoutes } from './sign-in/routes.ts';
 
 /** What `/readyz` says of one part; the gateway serves calls only when every part is ready. */
 export interface PartState {
@@ -16,10 +18,16 @@ export interface PartState {
 	readonly says: string;
 }
 
-export interface PeopleDeps extends ApprovalRoutesDeps, AuditRoutesDeps, OperatorRoutesDeps {
-	readonly operatorToken: string;
+export interface PeopleDeps
+	extends Omit<ApprovalRoutesDeps, 'isSignedIn' | 'trail'>,
+		Omit<AuditRoutesDeps, 'isSignedIn'>,
+		OperatorRoutesDeps,
+		Omit<IdentifyOptions, 'sessions'>,
+		Omit<SignInDeps, 'operator'> {
 	readonly allowedHosts: readonly string[];
 	readonly boundHost: string;
+	/** Folder of the built console. */
+	readonly consoleFolder: string;
 	readonly readiness: () => PartState[];
 	/** Prometheus text. */
 	readonly metrics: () => Promise<string>;
@@ -27,8 +35,8 @@ export interface PeopleDeps extends ApprovalRoutesDeps, AuditRoutesDeps, Operato
 }
 
 /**
- * The listener for people: API, metrics, readiness. Not listening yet.
- * Every route under `/api` demands the operator token; no credential of an agent opens it.
+ * The listener for people: console, API, metrics, readiness. Not listening yet.
+ * Every route under `/api` demands a signed-in person or the operator token; no credential of an agent opens it.
  */
 export function buildPeopleListener(deps: PeopleDeps): FastifyInstance {
 	const app = fastify({ bodyLimit: 65_536, forceCloseConnections: true, routerOptions: { maxParamLength: 512 } });
@@ -36,6 +44,7 @@ export function buildPeopleListener(deps: PeopleDeps): FastifyInstance {
 	app.setNotFoundHandler(() => {
 		throw new ToolGateError('NOT_FOUND', 'nothing is here; the API is under /api');
 	});
+	guardAnswers(app);
 	guardHosts(app, { allowedHosts: deps.allowedHosts, boundHost: deps.boundHost });
 
 	app.get('/healthz', async () => ({ ok: true }));
@@ -45,26 +54,25 @@ export function buildPeopleListener(deps: PeopleDeps): FastifyInstance {
 		return reply.code(isReady ? 200 : 503).send({ isReady, parts });
 	});
 	app.get('/metrics', async (_request, reply) => reply.type('text/plain; version=0.0.4; charset=utf-8').send(await deps.metrics()));
+	signInRoutes(app, deps, serveConsole(app, deps.consoleFolder));
 
+	const identify = identifier(deps);
+	const isSignedIn = async (session: string): Promise<boolean> => (await deps.sessions.find(session, { isUse: false })) !== undefined;
+	app.decorateRequest('person', null as unknown as Person);
 	void app.register(
 		async (api) => {
-			api.addHook('onRequest', async (request) => demandOperator(request, deps.operatorToken));
-			approvalRoutes(api, deps);
-			auditRoutes(api, deps);
-			operatorRoutes(api, deps);
+			api.addHook('onRequest', async (request) => {
+				request.person = await identify(request);
+			});
+			sessionRoutes(api, deps);
+			approvalRoutes(api, { ...deps, isSignedIn });
+			auditRoutes(api, { ...deps, isSignedIn });
+			void api.register(async (operators) => {
+				operators.addHook('onRequest', demandOperator);
+				operatorRoutes(operators, deps);
+			});
 		},
 		{ prefix: '/api' },
 	);
 	return app;
-}
-
-const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
-
-/** Compared by digest, so that neither length nor prefix shows in the time it takes. */
-function demandOperator(request: FastifyRequest, operatorToken: string): void {
-	const { authorization } = request.headers;
-	const token = authorization?.startsWith('Bearer ') ? authorization.slice(7) : '';
-	if (!timingSafeEqual(sha256(token), sha256(operatorToken))) {
-		throw new ToolGateError('UNAUTHENTICATED', 'the operator token is missing or wrong; it stands in operator.token of the data folder');
-	}
 }

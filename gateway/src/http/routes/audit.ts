@@ -1,6 +1,7 @@
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import type { EventPage, RecordedEvent, TrailFilter, VerifyReport } from '../../audit/trail.ts';
 import { ToolGateError } from '../../errors.ts';
+import { sendEvents, type ServerSentEvent } from '../server-sent-events.ts';
 
 export interface AuditRoutesDeps {
 	readonly trail: {
@@ -11,12 +12,13 @@ export interface AuditRoutesDeps {
 		tail(filter: TrailFilter, options: { last: number; signal: AbortSignal }): AsyncIterable<RecordedEvent>;
 		verify(): Promise<VerifyReport>;
 	};
+	/** The session of the person has not ended. */
+	readonly isSignedIn: (session: string) => Promise<boolean>;
 }
 
 type Query = Readonly<Record<string, string | undefined>>;
 
 const TEXT_FILTERS = ['principal', 'agent', 'tool', 'server', 'decision', 'outcome', 'rule', 'session', 'turn', 'kind', 'text'] as const;
-const KEEP_ALIVE_MS = 15_000;
 
 function filterOf(query: Query, alsoKnown: readonly string[]): TrailFilter {
 	const known = [...TEXT_FILTERS, 'call', 'decisionId', 'since', 'until', ...alsoKnown];
@@ -48,7 +50,7 @@ function countOf(name: string, text: string | undefined, fallback: number, max: 
 	return count;
 }
 
-export function auditRoutes(api: FastifyInstance, { trail }: AuditRoutesDeps): void {
+export function auditRoutes(api: FastifyInstance, { trail, isSignedIn }: AuditRoutesDeps): void {
 	api.get<{ Querystring: Query }>('/audit', async ({ query }) => {
 		const filter = filterOf(query, ['limit', 'cursor']);
 		return trail.search(filter, { limit: countOf('limit', query['limit'], 50, 1000), ...(query['cursor'] === undefined ? {} : { cursor: query['cursor'] }) });
@@ -58,28 +60,15 @@ export function auditRoutes(api: FastifyInstance, { trail }: AuditRoutesDeps): v
 
 	api.get('/audit/verify', async () => trail.verify());
 
-	api.get<{ Querystring: Query }>('/audit/tail', async ({ query, raw }, reply) => {
+	api.get<{ Querystring: Query }>('/audit/tail', async ({ query, person }, reply) => {
 		const filter = filterOf(query, ['last']);
 		const last = countOf('last', query['last'], 0, 1000);
 		const stop = new AbortController();
-		raw.once('close', () => stop.abort());
-		await stream(reply, trail.tail(filter, { last, signal: stop.signal }), stop);
+		const { session } = person;
+		await sendEvents(reply, asEvents(trail.tail(filter, { last, signal: stop.signal })), stop, async () => session === undefined || isSignedIn(session));
 	});
 }
 
-/** Server-sent events, as slowly as the reader reads. */
-async function stream(reply: FastifyReply, events: AsyncIterable<RecordedEvent>, stop: AbortController): Promise<void> {
-	const { raw } = reply.hijack();
-	raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
-	raw.write(': tail\n\n');
-	raw.once('close', () => stop.abort());
-	const alive = setInterval(() => raw.write(': alive\n\n'), KEEP_ALIVE_MS);
-	try {
-		for await (const event of events) {
-			if (!raw.write(`data: ${JSON.stringify(event)}\n\n`) && !stop.signal.aborted) await new Promise((resume) => raw.once('drain', resume).once('close', resume));
-		}
-	} finally {
-		clearInterval(alive);
-		raw.end();
-	}
+async function* asEvents(events: AsyncIterable<RecordedEvent>): AsyncGenerator<ServerSentEvent> {
+	for await (const data of events) yield { data };
 }

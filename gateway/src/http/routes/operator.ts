@@ -20,7 +20,7 @@ export interface OperatorRoutesDeps {
 		accept(upstream: string, tool: string): Promise<object | undefined>;
 	};
 	/** Records what an operator did, before it is answered. */
-	readonly recordAct: (act: { what: string; message: string; detail: JsonObject }) => Promise<void>;
+	readonly recordAct: (act: { what: string; message: string; detail: JsonObject; by?: string }) => Promise<void>;
 }
 
 export function operatorRoutes(api: FastifyInstance, { policy, budgets, tokens, tools, recordAct }: OperatorRoutesDeps): void {

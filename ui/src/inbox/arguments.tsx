@@ -1,0 +1,63 @@
+import type { Approval, Json } from '../api/types.ts';
+import { Visible } from '../text/visible.tsx';
+import classes from './detail.module.css';
+
+/** The arguments in their recorded form. What is masked here only, and reaches the tool as it is, says so. */
+export function Arguments({ approval: { arguments: args, recordOnly = [] } }: { readonly approval: Approval }) {
+	const entries = Object.entries(args);
+	if (entries.length === 0) return <p className={classes['dim']}>None.</p>;
+	return (
+		<dl className={classes['arguments']}>
+			{entries.map(([name, value]) => (
+				<div key={name}>
+					<dt>
+						<Visible text={name} />
+					</dt>
+					<dd>
+						<Value value={value} pointer={pointerOf('', name)} recordOnly={recordOnly} />
+					</dd>
+				</div>
+			))}
+		</dl>
+	);
+}
+
+interface ValueProps {
+	readonly value: Json;
+	readonly pointer: string;
+	readonly recordOnly: readonly string[];
+}
+
+function Value({ value, pointer, recordOnly }: ValueProps) {
+	const mark = recordOnly.includes(pointer) ? <span className={classes['mark']}>masked for the record; the tool gets the real value</span> : null;
+	if (value !== null && typeof value === 'object') {
+		const members = Array.isArray(value) ? value.map((item, place) => [String(place), item] as const) : Object.entries(value);
+		if (members.length === 0) return <code>{Array.isArray(value) ? '[]' : '{}'}</code>;
+		return (
+			<>
+				{mark}
+				<ul className={classes['members']}>
+					{members.map(([name, member]) => (
+						<li key={name}>
+							<code className={classes['dim']}>
+								<Visible text={name} />
+							</code>{' '}
+							<Value value={member} pointer={pointerOf(pointer, name)} recordOnly={recordOnly} />
+						</li>
+					))}
+				</ul>
+			</>
+		);
+	}
+	return (
+		<>
+			<code className={typeof value === 'string' ? undefined : classes['plain']}>
+				{typeof value === 'string' ? value === '' ? <span className={classes['dim']}>empty text</span> : <Visible text={value} isBlock /> : String(value)}
+			</code>
+			{mark}
+		</>
+	);
+}
+
+/** RFC 6901. */
+const pointerOf = (parent: string, name: string): string => `${parent}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;

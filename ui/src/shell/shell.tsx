@@ -1,0 +1,62 @@
+import { ActionIcon, Anchor, AppShell, Badge, Button, Group, Menu, Text, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
+import type { ReactNode } from 'react';
+import type { Session } from '../api/types.ts';
+import { InboxIcon, Mark, MoonIcon, SunIcon } from './icons.tsx';
+import { followsInPage } from './location.ts';
+import { signOut } from './session.ts';
+import classes from './shell.module.css';
+
+/** The frame of every page of the console: where one is, who one is, light or dark. */
+export function Shell({ session, waiting, children }: { readonly session: Session; readonly waiting: number; readonly children: ReactNode }) {
+	return (
+		<AppShell header={{ height: 52 }} padding={0}>
+			<AppShell.Header className={classes['header']}>
+				<Anchor href="/approvals" onClick={followsInPage('/approvals')} underline="never" className={classes['brand']}>
+					<Mark />
+					<Text component="span" fw={700} c="var(--mantine-color-text)" visibleFrom="xs">
+						ToolGate
+					</Text>
+				</Anchor>
+				<nav aria-label="Pages" className={classes['nav']}>
+					<Anchor href="/approvals" onClick={followsInPage('/approvals')} underline="never" className={classes['link']} aria-current="page">
+						<InboxIcon />
+						Inbox
+						<Badge size="sm" circle={waiting < 10} variant="filled" className={waiting === 0 ? classes['none'] : undefined} aria-label={`${waiting} waiting`}>
+							{waiting}
+						</Badge>
+					</Anchor>
+				</nav>
+				<Group gap={4} wrap="nowrap" className={classes['right']}>
+					<SchemeToggle />
+					<Menu position="bottom-end" width={240} transitionProps={{ duration: 0 }}>
+						<Menu.Target>
+							<Button variant="subtle" color="gray" size="compact-sm" fw={500} className={classes['person']}>
+								<span className={classes['name']}>{session.person.id}</span>
+							</Button>
+						</Menu.Target>
+						<Menu.Dropdown>
+							<Menu.Label>
+								Signed in as {session.person.id}
+								{session.person.isOperator ? ', operator' : ''}
+								{session.person.groups.length > 0 ? ` (${session.person.groups.join(', ')})` : ''}
+							</Menu.Label>
+							<Menu.Item onClick={() => void signOut()}>Sign out</Menu.Item>
+						</Menu.Dropdown>
+					</Menu>
+				</Group>
+			</AppShell.Header>
+			<AppShell.Main>{children}</AppShell.Main>
+		</AppShell>
+	);
+}
+
+/** Follows the system until somebody chooses; what is chosen stays in this browser. */
+function SchemeToggle() {
+	const { setColorScheme } = useMantineColorScheme({ keepTransitions: true });
+	const next = useComputedColorScheme('light') === 'light' ? 'dark' : 'light';
+	return (
+		<ActionIcon variant="subtle" color="gray" size="lg" onClick={() => setColorScheme(next)} aria-label={`switch to ${next}`} title={`Switch to ${next}`}>
+			{next === 'dark' ? <MoonIcon /> : <SunIcon />}
+		</ActionIcon>
+	);
+}

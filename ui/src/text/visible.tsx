@@ -1,0 +1,20 @@
+import { piecesOf } from './escapes.ts';
+import classes from './text.module.css';
+
+/** Text from outside, whole and harmless: what would be invisible is written out, and nothing in it moves what stands beside it. */
+export function Visible({ text, isBlock = false }: { readonly text: string; readonly isBlock?: boolean }) {
+	return (
+		<bdi dir="ltr" className={isBlock ? classes['block'] : undefined}>
+			{piecesOf(text).map((piece, place) =>
+				piece.isEscape ? (
+					<span key={place} className={classes['escape']} title="a character that would not show">
+						{piece.text}
+						{isBlock && piece.text === '\\n' ? '\n' : ''}
+					</span>
+				) : (
+					piece.text
+				),
+			)}
+		</bdi>
+	);
+}
