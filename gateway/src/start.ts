@@ -28,8 +28,7 @@ const FIRST_LOOK_MS = 3_000;
  */
 export async function startGateway({ config }: LoadedConfig, signal: AbortSignal): Promise<RunningGateway> {
 	const log = createLog(config.log.level);
-	const token = config.operator.token ?? (await operatorToken(config.dataDir));
-	const store = await openWhenThere(config, log, signal);
+	const { store, token } = await openWhenThere(config, log, signal);
 	let gateway: Gateway;
 	try {
 		const { host, port } = config.listen.people;
@@ -63,10 +62,19 @@ export async function startGateway({ config }: LoadedConfig, signal: AbortSignal
 	}
 }
 
-async function openWhenThere(config: Config, log: Logger, signal: AbortSignal): Promise<Store> {
-	const settings = { dsn: config.store.dsn, dataDir: config.dataDir, command: 'toolgate serve' };
+interface Opened {
+	readonly store: Store;
+	readonly token: string;
+}
+
+async function openWhenThere(config: Config, log: Logger, signal: AbortSignal): Promise<Opened> {
+	const open = async (): Promise<Opened> => {
+		// In this order: a store that is open has to be closed again.
+		const token = config.operator.token ?? (await operatorToken(config.dataDir));
+		return { token, store: await openStore({ dsn: config.store.dsn, dataDir: config.dataDir, command: 'toolgate serve' }) };
+	};
 	try {
-		return await openStore(settings);
+		return await open();
 	} catch (error) {
 		if (!(error instanceof StoreUnavailable)) throw error;
 		log.error(`the store can not be opened: ${error.message}; waiting for it`);
@@ -75,7 +83,7 @@ async function openWhenThere(config: Config, log: Logger, signal: AbortSignal): 
 			for (;;) {
 				await wait(STORE_RETRY_MS, undefined, { signal });
 				try {
-					return await openStore(settings);
+					return await open();
 				} catch (again) {
 					if (!(again instanceof StoreUnavailable)) throw again;
 				}
@@ -96,9 +104,15 @@ async function answerWhileWaiting(config: Config, why: string): Promise<() => Pr
 	people.setNotFoundHandler((_request, reply) => reply.code(503).header('retry-after', 1).send({ error: { code: 'STORE_UNAVAILABLE', message: says } }));
 	people.get('/healthz', async () => ({ ok: true }));
 	people.get('/readyz', async (_request, reply) => reply.code(503).send({ isReady: false, parts: [{ part: 'store', isReady: false, isVital: true, says }] }));
-	await listen(agents, config.listen.agents, 'listen.agents', 'TOOLGATE_LISTEN_AGENTS');
-	await listen(people, config.listen.people, 'listen.people', 'TOOLGATE_LISTEN_PEOPLE');
-	return async () => {
+	const stop = async () => {
 		await Promise.all(apps.map((app) => app.close()));
 	};
+	try {
+		await listen(agents, config.listen.agents, 'listen.agents', 'TOOLGATE_LISTEN_AGENTS');
+		await listen(people, config.listen.people, 'listen.people', 'TOOLGATE_LISTEN_PEOPLE');
+	} catch (error) {
+		await stop();
+		throw error;
+	}
+	return stop;
 }
