@@ -1,6 +1,5 @@
 import { Command } from 'commander';
 import { loadConfig } from '../config.ts';
-import { startGateway } from '../start.ts';
 import { paint } from './terminal.ts';
 
 export function serveCommand(): Command {
@@ -19,6 +18,8 @@ export function serveCommand(): Command {
 			};
 			process.once('SIGINT', stop);
 			process.once('SIGTERM', stop);
+			// Loaded only here: every other command would wait for the whole gateway.
+			const { startGateway } = await import('../start.ts');
 			const gateway = await startGateway(loadConfig(options.config), stopping.signal);
 			close = gateway.close;
 			console.log(`${paint('bold', 'ToolGate')} serves agents at ${paint('cyan', `${gateway.agentsUrl}/mcp`)} and people at ${paint('cyan', gateway.peopleUrl)}`);
