@@ -5,6 +5,7 @@ import type { Notifier } from './approvals/approval.ts';
 import { createApprovals } from './approvals/approvals.ts';
 import { CallbackVerifier } from './approvals/lark/callback.ts';
 import { createLarkNotifier } from './approvals/lark/notifier.ts';
+import { createProof } from './audit/proof.ts';
 import { createTrail } from './audit/trail.ts';
 import { createBudgets } from './budgets/budgets.ts';
 import { callTool, type CallToolDeps } from './call-tool.ts';
@@ -70,7 +71,9 @@ export interface Gateway {
 export async function buildGateway(config: Config, { store, operatorToken, peopleUrl, onFault, onNews }: GatewayOptions): Promise<Gateway> {
 	const nowMs = () => store.nowMs();
 	const keys = deriveKeys(await deploymentKey(store, config.key));
-	const admission = await LeasedAdmission.open({ store, keys, onFault });
+	let leased: LeasedAdmission | undefined;
+	const proof = createProof({ sql: store, seed: keys.checkpointSeed, settings: config.audit, stream: () => (leased?.isHeld ? leased.stream : undefined), onNews, onFault });
+	const admission = (leased = await LeasedAdmission.open({ store, keys, onFault, onWritten: (count) => proof.checkpoints.written(count) }));
 	const record = (event: Omit<TrailEvent, 'version' | 'id' | 'timeMs'>) => admission.refuse({ version: 1, id: randomUUID(), timeMs: nowMs(), ...event });
 
 	const policy = new Policy({
@@ -108,7 +111,7 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 		onFault,
 	});
 	const budgets = createBudgets({ sql: store, stream: admission.stream, onFault });
-	const trail = createTrail(store);
+	const trail = createTrail(store, proof.keys);
 	const tokens = new Tokens(store);
 	const sessions = new PeopleSessions(store);
 	const memberships = groupsOf(config.people);
@@ -158,6 +161,7 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 			isReady: state === 'up',
 			says: `${state === 'up' ? '' : `${state}: `}${toolCount} tools${quarantinedCount > 0 ? `, ${quarantinedCount} quarantined` : ''}${why === undefined ? '' : ` (${why})`}`,
 		})),
+		...(proof.checkpoints.problem === undefined ? [] : [{ part: 'checkpoints', isVital: false, isReady: false, says: `kept in the database only: ${proof.checkpoints.problem}` }]),
 		...hints().map((says) => ({ part: 'visibility', isVital: false, isReady: false, says })),
 	];
 	/** Under `auth.mode: none` it is known who will ask: say it when that principal would see nothing. */
@@ -186,7 +190,15 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 		operatorToken,
 		operator,
 		approvals,
-		trail: { ...trail, verify: async () => ({ ...(await trail.verify()), durability: storeSays(store) }) },
+		trail: {
+			...trail,
+			async verify() {
+				const report = { ...(await trail.verify()), durability: storeSays(store) };
+				proof.verified(report);
+				return report;
+			},
+		},
+		proof,
 		policy,
 		budgets,
 		tokens,
@@ -232,6 +244,7 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 			await people.close();
 			await Promise.all([policy.close(), capabilities.close()]);
 			await admission.close();
+			await proof.checkpoints.close();
 			metrics.close();
 			await store.close();
 		},

@@ -40,6 +40,8 @@ export interface BatchWriterOptions {
 	/** Deeds that wait at most; more are refused as overloaded, outcomes excepted: there are never more of them than calls in flight. */
 	readonly maxWaiting: number;
 	readonly onFault: (error: unknown) => void;
+	/** So many events have become durable. */
+	readonly onWritten: (count: number) => void;
 	/** Admissions whose caller was told that nobody knows, and which turned out to be committed: they were never forwarded. */
 	readonly onOrphans: (intents: readonly TrailEvent[]) => void;
 }
@@ -139,6 +141,7 @@ export class BatchWriter {
 		}
 		this.#number += 1;
 		for (const [n, entry] of batch.entries()) entry.resolve(answers[n]!);
+		this.#options.onWritten(batch.length);
 	}
 
 	async #admit(batch: readonly Entry[]): Promise<DeedAnswer[]> {

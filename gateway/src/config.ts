@@ -97,6 +97,11 @@ export const schema = group('ToolGate', {
 		maxOpen: whole('Open approvals per principal; more are refused.', { fallback: 20, min: 1, max: 10_000 }),
 		url: httpUrl('Where approvers find the inbox; by default the people listener.', { env: 'TOOLGATE_APPROVALS_URL' }),
 	}),
+	audit: group('The audit trail.', {
+		checkpoints: optionalText('A second place for signed checkpoints, outside the database: a file that grows, or an http(s) URL that takes them by POST.', { env: 'TOOLGATE_AUDIT_CHECKPOINTS', isSecret: true }),
+		formerKeys: texts('Public keys, in PEM, that signed checkpoints before the deployment key was changed.', { fallback: [] }),
+		retentionMonths: whole('Whole months that are kept besides the current one; 0 keeps everything.', { fallback: 0, min: 0, max: 1200 }),
+	}),
 	lark: group('Approval cards in Lark; off unless appId is set.', {
 		appId: optionalText('App id.', { env: 'LARK_APP_ID' }),
 		appSecret: optionalText('App secret.', { env: 'LARK_APP_SECRET', isSecret: true }),
@@ -168,10 +173,14 @@ export function loadConfig(file?: string, environment: Readonly<Record<string, s
 		upstreams: Object.fromEntries(upstreams) as Config['upstreams'],
 		dataDir: absolute(value.dataDir),
 		policy: { ...value.policy, bundle: absolute(value.policy.bundle) },
+		audit: { ...value.audit, ...placeOf(value.audit.checkpoints, absolute) },
 	};
 	refuseUnsafe(config);
 	return { config: deepFreeze(config), file: isThere ? path : undefined, origins };
 }
+
+const placeOf = (checkpoints: string | undefined, absolute: (relative: string) => string): { checkpoints?: string } =>
+	checkpoints === undefined ? {} : { checkpoints: /^https?:/.test(checkpoints) ? checkpoints : absolute(checkpoints) };
 
 function refuseUnsafe({ auth, listen, key }: Config): void {
 	// The people listener demands the operator token wherever it is bound.

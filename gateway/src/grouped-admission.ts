@@ -14,6 +14,8 @@ export interface AdmissionOptions {
 	readonly keys: Keys;
 	/** What goes wrong where no caller waits for it. */
 	readonly onFault: (error: unknown) => void;
+	/** So many events have become durable. */
+	readonly onWritten?: (count: number) => void;
 	/** How often intents of dead processes are looked for. */
 	readonly recoverEveryMs?: number;
 	readonly maxBatch?: number;
@@ -41,6 +43,7 @@ export async function createAdmission(options: AdmissionOptions): Promise<Groupe
 		maxBatch: options.maxBatch ?? 128,
 		maxWaiting: options.maxWaiting ?? 4_096,
 		onFault,
+		onWritten: options.onWritten ?? (() => undefined),
 		onOrphans: (intents) => {
 			for (const intent of intents) settleOrphan(intent).catch(onFault);
 		},

@@ -9,6 +9,8 @@ export interface LeasedAdmissionOptions {
 	readonly store: Store;
 	readonly keys: Keys;
 	readonly onFault: (error: unknown) => void;
+	/** So many events have become durable. */
+	readonly onWritten?: (count: number) => void;
 	/** Of the process's lease; by default as `holdLease` says. */
 	readonly leaseMs?: number;
 	readonly renewMs?: number;
@@ -85,9 +87,9 @@ export class LeasedAdmission implements Admission {
 	}
 
 	async #take(): Promise<void> {
-		const { store, keys, onFault, leaseMs, renewMs } = this.#options;
+		const { store, keys, onFault, onWritten, leaseMs, renewMs } = this.#options;
 		const lease = await holdLease(store, { onLost: (why) => this.#lost(why), ...(leaseMs === undefined ? {} : { leaseMs }), ...(renewMs === undefined ? {} : { renewMs }) });
-		const admission = await createAdmission({ sql: store, stream: lease.processId, keys, onFault });
+		const admission = await createAdmission({ sql: store, stream: lease.processId, keys, onFault, ...(onWritten === undefined ? {} : { onWritten }) });
 		this.#held = { lease, admission };
 		// What still waits to become durable goes on trying, under the old name.
 		void this.#old?.admission.close(OLD_GRACE_MS);

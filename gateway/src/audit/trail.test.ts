@@ -130,8 +130,8 @@ t.test('the chain is verified, and every way of tampering in the database is fou
 			['a digest', `UPDATE events SET digest = sha256('') WHERE sequence = 4`, /event 4: its digest/],
 			['an admission word', `UPDATE events SET admission = 'granted' WHERE sequence = 3`, /event 3: its hash/],
 			['a hash', `UPDATE events SET hash = sha256('') WHERE sequence = 5`, /event 5: its hash/],
-			['a column', `UPDATE events SET principal = 'mallory@example.com' WHERE sequence = 4`, /event 4: the column principal/],
-			['a deletion', 'DELETE FROM events WHERE sequence = 4', /event 4: missing; the next is 5/],
+			['a column', `UPDATE events SET principal = 'mallory@example.com' WHERE sequence = 4`, /event 4: one of its columns/],
+			['a deletion', 'DELETE FROM events WHERE sequence = 4', /event 4: missing; event 5 stands/],
 			['a cut tail', 'DELETE FROM events WHERE sequence > 4', /event 5: missing; the stream's head says 6/],
 			['a cut tail and head', 'UPDATE streams SET sequence = 4', /event 4: its hash is not the one of the stream's head/],
 			[
@@ -140,7 +140,7 @@ t.test('the chain is verified, and every way of tampering in the database is fou
 				/event 7: it lies beyond/,
 			],
 			['a swap', 'UPDATE events SET sequence = CASE sequence WHEN 4 THEN -5 ELSE -4 END WHERE sequence IN (4, 5)', /event 4: missing/],
-			['a stream', `DELETE FROM streams`, /the stream has no head/],
+			['a stream', `DELETE FROM streams`, /event 1: it lies beyond the stream's head/],
 		];
 		for (const [what, statement, problem] of tampering) {
 			await sql.query(statement, []);

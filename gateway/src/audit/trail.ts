@@ -1,4 +1,5 @@
 import type { Sql, SqlParameter } from '../store/sql.ts';
+import type { CheckpointKey } from './checkpoint.ts';
 import { conditionOf, readCursor, type TrailFilter, writeCursor } from './filter.ts';
 import { type EventRecord, RECORD_COLUMNS, type RecordedEvent, recordedEvent } from './recorded-event.ts';
 import { follow, headsNow } from './tail.ts';
@@ -23,12 +24,14 @@ export interface Trail {
 	call(callId: string): Promise<RecordedEvent[]>;
 	/** The last `last` events that fit, oldest first, then each new one until `signal` fires. None is left out or told twice. */
 	tail(filter: TrailFilter, options: { readonly last: number; readonly signal: AbortSignal }): AsyncIterable<RecordedEvent>;
+	/** Against the chain itself and the checkpoints in the table. */
 	verify(): Promise<VerifyReport>;
 }
 
 const MAX_OF_CALL = 1_000;
 
-export function createTrail(sql: Sql): Trail {
+/** @param checkpointKeys whose checkpoints count in `verify` */
+export function createTrail(sql: Sql, checkpointKeys: readonly CheckpointKey[] = []): Trail {
 	const trail: Trail = {
 		async search(filter, { limit, cursor }) {
 			const parameters: SqlParameter[] = [];
@@ -67,7 +70,7 @@ export function createTrail(sql: Sql): Trail {
 			yield* follow(sql, filter, heads, signal);
 		},
 
-		verify: () => verifyTrail(sql),
+		verify: () => verifyTrail(sql, checkpointKeys),
 	};
 	return trail;
 }

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { eventLine, traceWords, type RecordedEvent } from '../audit/lines.ts';
 import type { JsonObject } from '../domain.ts';
+import { auditKeyCommand, auditVerifyCommand } from './audit-proof.ts';
 import { CommandFailure } from './command-failure.ts';
 import { type CommonOptions, connect, operatorCommand, print } from './operator-command.ts';
 import { paint, paintWord, safe } from './terminal.ts';
@@ -65,16 +66,7 @@ export function auditCommand(): Command {
 				);
 			}),
 	);
-	command.addCommand(
-		operatorCommand('verify', 'recompute the chain of every stream').action(async (options: CommonOptions) => {
-			const report = await connect(options).get<{ isIntact: boolean; streams: number; events: number; problem?: string; durability: string }>('/api/audit/verify');
-			print(options, report, () =>
-				report.isIntact
-					? `${paint('green', 'intact')}  ${report.events} events in ${report.streams} streams; ${report.durability}`
-					: `${paint('red', 'broken')}  ${safe(report.problem ?? '')}`,
-			);
-			if (!report.isIntact) process.exitCode = 1;
-		}),
-	);
+	command.addCommand(auditKeyCommand());
+	command.addCommand(auditVerifyCommand());
 	return command;
 }

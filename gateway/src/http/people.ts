@@ -4,6 +4,7 @@ import { guardAnswers, serveConsole } from './console.ts';
 import { answerError } from './error-handler.ts';
 import { guardHosts } from './host-guard.ts';
 import { approvalRoutes, type ApprovalRoutesDeps } from './routes/approvals.ts';
+import { auditProofRoutes, type AuditProofRoutesDeps } from './routes/audit-proof.ts';
 import { auditRoutes, type AuditRoutesDeps } from './routes/audit.ts';
 import { operatorRoutes, type OperatorRoutesDeps } from './routes/operator.ts';
 import { demandOperator, identifier, type IdentifyOptions, type Person } from './sign-in/person.ts';
@@ -21,6 +22,7 @@ export interface PartState {
 export interface PeopleDeps
 	extends Omit<ApprovalRoutesDeps, 'isSignedIn' | 'trail'>,
 		Omit<AuditRoutesDeps, 'isSignedIn'>,
+		AuditProofRoutesDeps,
 		OperatorRoutesDeps,
 		Omit<IdentifyOptions, 'sessions'>,
 		Omit<SignInDeps, 'operator'> {
@@ -67,6 +69,7 @@ export function buildPeopleListener(deps: PeopleDeps): FastifyInstance {
 			sessionRoutes(api, deps);
 			approvalRoutes(api, { ...deps, isSignedIn });
 			auditRoutes(api, { ...deps, isSignedIn });
+			auditProofRoutes(api, deps);
 			void api.register(async (operators) => {
 				operators.addHook('onRequest', demandOperator);
 				operatorRoutes(operators, deps);

@@ -1,0 +1,73 @@
+import type { Sql } from '../store/sql.ts';
+import { type CheckpointSigner, checkpointSigner, readPublicKeys, type CheckpointKey } from './checkpoint.ts';
+import { checkpointSink } from './checkpoint-sink.ts';
+import { type Checkpoints, createCheckpoints } from './checkpoints.ts';
+import type { VerifyReport } from './verify.ts';
+
+export interface ProofOptions {
+	readonly sql: Sql;
+	/** 32 bytes. */
+	readonly seed: Uint8Array;
+	/** `audit` of the configuration. */
+	readonly settings: { readonly checkpoints?: string | undefined; readonly formerKeys: readonly string[] };
+	/** The stream that this process writes now; undefined while it holds no lease. */
+	readonly stream: () => string | undefined;
+	readonly onNews: (text: string) => void;
+	readonly onFault: (error: unknown) => void;
+}
+
+/** What the trail can be proved with, as far as it is known without looking at every event. */
+export interface ProofStatus {
+	readonly keyId: string;
+	/** In PEM: what checkpoints are verified with. */
+	readonly publicKey: string;
+	readonly checkpoints: {
+		/** When the last was signed, on the database's clock. */
+		readonly lastMs?: number;
+		/** Where they go besides the database. */
+		readonly place?: string;
+		/** Why they don't get there. */
+		readonly problem?: string;
+	};
+	/** The last `verify` of this process. */
+	readonly verified?: VerifyReport & { readonly atMs: number };
+}
+
+/** What the trail of this deployment is proved with. */
+export interface Proof {
+	readonly signer: CheckpointSigner;
+	/** Whose checkpoints count: the present key and former ones. */
+	readonly keys: readonly CheckpointKey[];
+	readonly checkpoints: Checkpoints;
+	/** What is known without looking at every event; with the last report given to `verified`. */
+	status(): Promise<ProofStatus>;
+	verified(report: VerifyReport): void;
+}
+
+/** @throws {ToolGateError} BAD_INPUT: a former key can't be read */
+export function createProof({ sql, seed, settings, ...options }: ProofOptions): Proof {
+	const signer = checkpointSigner(seed);
+	const sink = settings.checkpoints === undefined ? undefined : checkpointSink(settings.checkpoints);
+	const checkpoints = createCheckpoints({ sql, signer, ...(sink === undefined ? {} : { sink }), ...options });
+	let last: ProofStatus['verified'];
+	return {
+		signer,
+		keys: [signer, ...settings.formerKeys.flatMap((pem, n) => readPublicKeys(pem, `audit.formerKeys[${n}]`))],
+		checkpoints,
+		async status() {
+			const [row] = await sql.query<{ at: number | null }>('SELECT max(signed_at) AS at FROM checkpoints', []);
+			const { problem } = checkpoints;
+			return {
+				keyId: signer.id,
+				publicKey: signer.pem,
+				checkpoints: {
+					...(row!.at === null ? {} : { lastMs: row!.at }),
+					...(sink === undefined ? {} : { place: sink.name }),
+					...(problem === undefined ? {} : { problem }),
+				},
+				...(last === undefined ? {} : { verified: last }),
+			};
+		},
+		verified: (report) => void (last = { atMs: sql.nowMs(), ...report }),
+	};
+}
