@@ -34,10 +34,14 @@ export async function mcpAgent(url: string, tool: string, n: number): Promise<Be
 		async call() {
 			const id = ++calls;
 			const args = argumentsOf(n, id);
-			const answer = await connection.post(head, `{"jsonrpc":"2.0","id":${id},"method":"tools/call","params":{"name":"${tool}","arguments":${args}}}`);
+			const answer = await connection.post(
+				head,
+				`{"jsonrpc":"2.0","id":${id},"method":"tools/call","params":{"name":"${tool}","arguments":${args}}}`,
+			);
 			const message = answer.status === 200 ? (JSON.parse(answer.text) as ToolAnswer) : {};
 			const { result } = message;
-			if (message.id !== id || result?.isError === true || result?.content?.[0]?.text !== args) throw new Error(`call ${id} of agent ${n} was answered ${answer.status} ${answer.text}`);
+			if (message.id !== id || result?.isError === true || result?.content?.[0]?.text !== args)
+				throw new Error(`call ${id} of agent ${n} was answered ${answer.status} ${answer.text}`);
 		},
 		close: () => connection.close(),
 	};

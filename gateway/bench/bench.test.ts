@@ -1,5 +1,7 @@
+import { spawnSync } from 'node:child_process';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import t from 'tap';
 import { type BenchAgent, echoAgent, mcpAgent } from './agents.ts';
 import { measure } from './main/section.ts';
@@ -10,7 +12,10 @@ t.test('the quick form measures the references, and every call is answered', asy
 	t.strictSame(Object.keys(figures), ['upstream', 'echo', 'floor']);
 	for (const [name, { calls, cpuUs, floors, callsPerSecond, singleP50Ms, rssMiB }] of Object.entries(figures)) {
 		t.ok(calls > 0, `${name} was called`);
-		t.ok([cpuUs, floors, callsPerSecond, singleP50Ms, rssMiB].every((figure) => Number.isFinite(figure) && figure >= 0), `the figures of ${name} are numbers`);
+		t.ok(
+			[cpuUs, floors, callsPerSecond, singleP50Ms, rssMiB].every((figure) => Number.isFinite(figure) && figure >= 0),
+			`the figures of ${name} are numbers`,
+		);
 	}
 	t.equal(figures['floor']?.floors, 1);
 	const lines = table(rows).split('\n');
@@ -53,4 +58,10 @@ t.test('an answer that is not the one to the call stops the bench', async (t) =>
 	agents.push(echo);
 	answer = (body) => `${body} `;
 	await t.rejects(echo.call(), /call 1 of agent 2 was answered 200/);
+});
+
+t.test('a section that does not exist is named, beside those that do', async (t) => {
+	const { status, stderr } = spawnSync(process.execPath, [join(import.meta.dirname, 'run.ts'), 'nothing'], { encoding: 'utf8' });
+	t.equal(status, 2);
+	t.match(stderr, /^bench: there is no section nothing\nusage: .*\nsections: .*main/);
 });

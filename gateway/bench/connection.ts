@@ -43,14 +43,17 @@ export class Connection {
 
 	/** The lines of a POST that stay the same from call to call, to be given to `post`. */
 	headOf(path: string, headers: Readonly<Record<string, string>>): string {
-		const lines = Object.entries({ host: this.#host, 'content-type': 'application/json', ...headers }).map(([name, value]) => `${name}: ${value}`);
+		const lines = Object.entries({ host: this.#host, 'content-type': 'application/json', ...headers }).map(
+			([name, value]) => `${name}: ${value}`,
+		);
 		return `POST ${path} HTTP/1.1\r\n${lines.join('\r\n')}\r\ncontent-length: `;
 	}
 
 	/** @throws {Error} the connection broke off, or the answer is framed otherwise. */
 	post(head: string, body: string): Promise<Answer> {
 		return new Promise((resolve, reject) => {
-			if (this.#waiting !== undefined || this.#socket.destroyed) throw new Error(`the connection to ${this.#host} is ${this.#waiting === undefined ? 'closed' : 'busy'}`);
+			if (this.#waiting !== undefined || this.#socket.destroyed)
+				throw new Error(`the connection to ${this.#host} is ${this.#waiting === undefined ? 'closed' : 'busy'}`);
 			this.#waiting = { resolve, reject };
 			this.#socket.write(`${head}${Buffer.byteLength(body)}\r\n\r\n${body}`);
 		});
@@ -68,12 +71,14 @@ export class Connection {
 		const head = received.toString('latin1', 0, headEnd);
 		const [, length] = /\r\ncontent-length: *(\d+)/i.exec(head) ?? [];
 		const status = Number(head.slice(9, 12));
-		if (length === undefined && status !== 202) return void this.#socket.destroy(new Error(`${this.#host} sent no Content-Length: ${head}`));
+		if (length === undefined && status !== 202)
+			return void this.#socket.destroy(new Error(`${this.#host} sent no Content-Length: ${head}`));
 		const end = headEnd + 4 + Number(length ?? 0);
 		if (received.length < end) return;
 		this.#received = EMPTY;
 		const waiting = this.#waiting;
-		if (waiting === undefined || received.length > end) return void this.#socket.destroy(new Error(`${this.#host} sent more than one answer`));
+		if (waiting === undefined || received.length > end)
+			return void this.#socket.destroy(new Error(`${this.#host} sent more than one answer`));
 		this.#waiting = undefined;
 		waiting.resolve({ status, head, text: received.toString('utf8', headEnd + 4, end) });
 	}

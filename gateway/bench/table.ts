@@ -7,6 +7,7 @@ export function table(rows: readonly Row[]): string {
 	const header = Object.fromEntries(columns.map((column) => [column, column]));
 	const widths = columns.map((column) => Math.max(...[header, ...rows].map((row) => row[column]!.length)));
 	const isNumeric = columns.map((column) => rows.every((row) => /^[^a-zA-Z]*$/.test(row[column]!)));
-	const lineOf = (row: Row): string => columns.map((column, n) => (isNumeric[n] ? row[column]!.padStart(widths[n]!) : row[column]!.padEnd(widths[n]!))).join('  ');
+	const lineOf = (row: Row): string =>
+		columns.map((column, n) => (isNumeric[n] ? row[column]!.padStart(widths[n]!) : row[column]!.padEnd(widths[n]!))).join('  ');
 	return [header, ...rows].map((row) => lineOf(row).trimEnd()).join('\n');
 }

@@ -17,7 +17,7 @@ export const CONTESTANTS = {
 	recorded: { says: 'gateway, durable record on PostgreSQL', goal: 2.5 },
 	budget: { says: '+ one budget per call', goal: 3.5 },
 	embedded: { says: 'the same on the embedded database', goal: 5 },
-} as const satisfies Record<string, { says: string; /** CPU time per call, × floor. */ goal?: number }>;
+} as const satisfies Record<string, { says: string /** CPU time per call, × floor. */; goal?: number }>;
 
 export type ContestantName = keyof typeof CONTESTANTS;
 

@@ -15,6 +15,9 @@ export interface MainOptions extends SectionOptions {
 const FULL = { agents: 32, rounds: 5, warmUpMs: 3_000, loadMs: 2_000, singleMs: 500 };
 const QUICK = { agents: 4, rounds: 1, warmUpMs: 50, loadMs: 200, singleMs: 50 };
 
+/** A gateway must wait for itself, not for what stands behind it. */
+const UPSTREAM_IS_FASTER = 3;
+
 /** One round of one contestant. */
 interface Round {
 	/** Of the server process, all its threads, per call under load. */
@@ -46,7 +49,11 @@ export interface Figures {
  * round counts. Only the ratios to the floor say anything about another machine.
  * @throws {Error} one call was answered wrongly, or a server ended.
  */
-export async function measure({ isQuick, say, only }: MainOptions): Promise<Measured & { readonly figures: Readonly<Record<string, Figures>> }> {
+export async function measure({
+	isQuick,
+	say,
+	only,
+}: MainOptions): Promise<Measured & { readonly figures: Readonly<Record<string, Figures>> }> {
 	const plan = isQuick ? QUICK : FULL;
 	const all = Object.keys(CONTESTANTS) as ContestantName[];
 	const names = all.filter((name) => name === 'upstream' || name === 'floor' || only === undefined || only.includes(name));
@@ -64,6 +71,11 @@ export async function measure({ isQuick, say, only }: MainOptions): Promise<Meas
 			for (const runner of runners) runner.rounds.push(await measureRound(runner, plan));
 		}
 		const figures = figuresOf(runners);
+		const near = names.find(
+			(name) => 'goal' in CONTESTANTS[name] && figures[name]!.cpuUs < UPSTREAM_IS_FASTER * figures['upstream']!.cpuUs,
+		);
+		if (near !== undefined)
+			say(`the mock upstream is not ${UPSTREAM_IS_FASTER} times as fast as ${near}: its calls/s are partly its upstream's`);
 		return { figures, rows: Object.entries(figures).map(([name, each]) => rowOf(name as ContestantName, each)) };
 	} finally {
 		await stack.disposeAsync();
@@ -82,12 +94,20 @@ async function prepare(contestant: Contestant, count: number): Promise<Runner> {
 	return { contestant, agents, rounds: [] };
 }
 
-async function measureRound({ contestant: { server }, agents }: Runner, { loadMs, singleMs }: { loadMs: number; singleMs: number }): Promise<Round> {
+async function measureRound(
+	{ contestant: { server }, agents }: Runner,
+	{ loadMs, singleMs }: { loadMs: number; singleMs: number },
+): Promise<Round> {
 	const beforeMs = server.cpuMs();
 	const loaded = await drive(agents, loadMs);
 	const cpuMs = server.cpuMs() - beforeMs;
 	const single: Driven = await drive(agents.slice(0, 1), singleMs);
-	return { cpuUs: (cpuMs * 1000) / loaded.calls, callsPerSecond: loaded.callsPerSecond, singleP50Ms: single.p50Ms, calls: loaded.calls + single.calls };
+	return {
+		cpuUs: (cpuMs * 1000) / loaded.calls,
+		callsPerSecond: loaded.callsPerSecond,
+		singleP50Ms: single.p50Ms,
+		calls: loaded.calls + single.calls,
+	};
 }
 
 function figuresOf(runners: readonly Runner[]): Record<string, Figures> {
@@ -118,7 +138,10 @@ function figuresOf(runners: readonly Runner[]): Record<string, Figures> {
 	);
 }
 
-function rowOf(name: ContestantName, { cpuUs, floors, floorsByRound, goal, callsPerSecond, singleP50Ms, addedP50Ms, rssMiB, calls }: Figures): Row {
+function rowOf(
+	name: ContestantName,
+	{ cpuUs, floors, floorsByRound, goal, callsPerSecond, singleP50Ms, addedP50Ms, rssMiB, calls }: Figures,
+): Row {
 	return {
 		name,
 		'CPU µs/call': cpuUs.toFixed(1),
