@@ -59,8 +59,8 @@ export class LegacyEndpoint {
 		if (message.kind === 'request' && message.method === 'initialize') return this.#initialize(message, exchange);
 		const session = this.#sessionOf(exchange);
 		if (message.kind === 'request') return this.#request(message, session, exchange, unreadable);
-		// A response answers a request of an upstream; none is relayed to agents, so none is waited for.
 		if (message.kind === 'notification') this.#notification(message, session);
+		else if (!session.questions.answer(message)) this.#options.onDropped('response');
 		return { status: 202 };
 	}
 
@@ -87,11 +87,14 @@ export class LegacyEndpoint {
 		if (this.#changeTimer === undefined) this.#tellChange();
 	}
 
-	/** Ends the standing streams, which nothing else would end; those of calls under way end with their answers. */
+	/** Ends the standing streams and what agents were asked, which nothing else would end; streams of calls under way end with their answers. */
 	close(): void {
 		clearInterval(this.#sweeper);
 		clearTimeout(this.#changeTimer);
-		for (const session of this.#sessions) session.standing?.end();
+		for (const session of this.#sessions) {
+			session.standing?.end();
+			session.questions.close();
+		}
 	}
 
 	#tellChange(): void {

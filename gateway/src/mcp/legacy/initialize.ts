@@ -8,18 +8,25 @@ export interface Introduction {
 	readonly version: LegacyVersion;
 	readonly name?: string;
 	readonly clientVersion?: string;
+	/** What it can be asked for. */
+	readonly capabilities: JsonObject;
 }
 
 const MAX_NAME_CHARACTERS = 200;
 
 /** @throws {ToolGateError} INVALID_PARAMS */
 export function readIntroduction(params: JsonObject): Introduction {
-	const { protocolVersion, clientInfo } = params;
+	const { protocolVersion, clientInfo, capabilities } = params;
 	if (typeof protocolVersion !== 'string') throw new ToolGateError('INVALID_PARAMS', 'params.protocolVersion is not a text');
 	const info = isObject(clientInfo) ? clientInfo : {};
 	const name = shortText(info['name']);
 	const clientVersion = shortText(info['version']);
-	return { version: negotiate(protocolVersion), ...(name === undefined ? {} : { name }), ...(clientVersion === undefined ? {} : { clientVersion }) };
+	return {
+		version: negotiate(protocolVersion),
+		capabilities: isObject(capabilities) ? capabilities : {},
+		...(name === undefined ? {} : { name }),
+		...(clientVersion === undefined ? {} : { clientVersion }),
+	};
 }
 
 const shortText = (value: JsonValue | undefined): string | undefined =>

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Downstream, JsonObject } from '../../domain.ts';
 import type { PostAnswer } from '../exchange.ts';
-import { withoutOwnMeta } from '../message.ts';
+import { isObject, withoutOwnMeta } from '../message.ts';
 import type { Session } from './sessions.ts';
 import type { EventStream } from './streams.ts';
 
@@ -33,6 +33,8 @@ export class Reply implements Downstream {
 	#isDone = false;
 	#abort: AbortController | undefined;
 	#isCancelled = false;
+	/** Absent where the agent takes no events: there is no way to ask it. */
+	readonly request: Downstream['request'];
 	/** Called when the agent cancels. */
 	onCancel: (() => void) | undefined;
 
@@ -41,8 +43,13 @@ export class Reply implements Downstream {
 		this.#accepts = accepts;
 		this.#openStream = openStream;
 		if (!accepts.events) return;
+		this.request = (message, signal) => session.questions.ask(message, signal, (question) => this.#send(question));
 		if (!accepts.json) this.#begin();
 		else this.#timer = setTimeout(() => this.#begin(), streamAfterMs);
+	}
+
+	get clientCapabilities(): JsonObject {
+		return this.#session.introduction.capabilities;
 	}
 
 	/** Made when somebody asks for it: most requests are answered before anyone does. */
@@ -59,10 +66,15 @@ export class Reply implements Downstream {
 	}
 
 	notify(message: JsonObject): void {
-		if (this.#isDone || !this.#accepts.events || this.#isCancelled) return;
+		if (!this.#accepts.events) return;
 		const { method, params } = message;
 		if (method === 'notifications/message' && !isWanted((params as JsonObject | undefined)?.['level'], this.#session.logLevel)) return;
-		this.#begin().send(typeof params === 'object' && params !== null && !Array.isArray(params) ? { ...message, params: withoutOwnMeta(params) } : message);
+		this.#send(isObject(params) ? { ...message, params: withoutOwnMeta(params) } : message);
+	}
+
+	/** On the stream of this POST; what comes after the response, or after the agent gave it up, goes nowhere. */
+	#send(message: JsonObject): void {
+		if (!this.#isDone && !this.#isCancelled) this.#begin().send(message);
 	}
 
 	/** The one end. `undefined`: the agent cancelled, and gets no response. */

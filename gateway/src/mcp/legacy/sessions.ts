@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { AgentSession } from '../exchange.ts';
 import type { RequestId } from '../message.ts';
 import type { Introduction } from './initialize.ts';
+import { Questions } from './questions.ts';
 import { EventStream, type Streams } from './streams.ts';
 import { hasPrimingEvent, type LegacyVersion } from './versions.ts';
 
@@ -17,6 +18,8 @@ export class Session implements AgentSession {
 	usedMs: number;
 	/** Requests under way, by id: how a cancellation finds its call. */
 	readonly underWay = new Map<RequestId, { cancel(): void }>();
+	/** What upstreams ask the agent inside its calls. */
+	readonly questions = new Questions();
 	/** The least level of log messages the agent wants; undefined: all. */
 	logLevel: string | undefined;
 	readonly #streams: Streams;
@@ -69,6 +72,7 @@ export class Session implements AgentSession {
 
 	/** Ends every stream. Calls under way go on: ending a session is not cancelling. */
 	close(): void {
+		this.questions.close();
 		for (const stream of this.#resumable.values()) this.#drop(stream);
 	}
 
