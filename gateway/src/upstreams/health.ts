@@ -7,11 +7,16 @@ export interface UpstreamHealth {
 	readonly sinceMs: number;
 	/** One phrase, where the state is down. */
 	readonly why?: string;
+	/** Something that operators should see, though it works; forgotten after a minute. */
+	readonly note?: string;
 }
+
+const NOTE_MS = 60_000;
 
 export class Health {
 	#seen: UpstreamHealth;
 	readonly #onTurn: (seen: UpstreamHealth) => void;
+	#note: { readonly says: string; readonly untilMs: number } | undefined;
 
 	constructor(name: string, onTurn: (seen: UpstreamHealth) => void) {
 		this.#seen = { name, state: 'unknown', sinceMs: Date.now() };
@@ -19,7 +24,12 @@ export class Health {
 	}
 
 	get seen(): UpstreamHealth {
-		return this.#seen;
+		const note = this.#note;
+		return note === undefined || note.untilMs < performance.now() ? this.#seen : { ...this.#seen, note: note.says };
+	}
+
+	note(says: string): void {
+		this.#note = { says, untilMs: performance.now() + NOTE_MS };
 	}
 
 	up(): void {

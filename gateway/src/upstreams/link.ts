@@ -36,4 +36,6 @@ export interface LinkOptions {
 	onNotification(agentSessionId: string | undefined, message: JsonObject): void;
 	/** What the upstream writes besides, one line; for the log. */
 	onLine(line: string): void;
+	/** Something about it that operators should see, though it works. */
+	onNote(says: string): void;
 }

@@ -6,13 +6,19 @@ import { LegacyHttp } from './legacy/legacy-http.ts';
 import type { Link, LinkOptions } from './link.ts';
 import { isObject } from './messages.ts';
 import type { ServerRequest } from './server-requests.ts';
+import { type Command, Stdio } from './stdio/stdio.ts';
 import type { BoundCall, UpstreamAnswer, UpstreamCall } from './upstream-call.ts';
 
-/** One upstream as configured. */
-export interface UpstreamSettings {
+/** One upstream as configured: reached at a URL, or run by a command. */
+export type UpstreamSettings = (HttpSettings | Command) & CommonSettings;
+
+interface HttpSettings {
 	readonly url: string;
 	/** Sent with every request: the gateway's own credentials. */
 	readonly headers: Readonly<Record<string, string>>;
+}
+
+interface CommonSettings {
 	/** How long one call may take. */
 	readonly timeoutMs: number;
 	/** What it may ask of agents; nothing where absent. */
@@ -40,7 +46,7 @@ export class Upstream {
 	readonly name: string;
 	readonly #settings: UpstreamSettings;
 	readonly #options: UpstreamOptions;
-	readonly #connection: Connection;
+	readonly #connection: Connection | undefined;
 	readonly #link: Link;
 	readonly #health: Health;
 	readonly #breaker = new Breaker();
@@ -53,9 +59,12 @@ export class Upstream {
 		this.name = name;
 		this.#settings = settings;
 		this.#options = options;
-		this.#connection = new Connection(name, settings.url, settings.headers);
 		this.#health = new Health(name, options.onHealth);
-		this.#link = new LegacyHttp(this.#connection.endpoint, this.#linkOptions());
+		if ('command' in settings) this.#link = new Stdio(settings, this.#linkOptions());
+		else {
+			this.#connection = new Connection(name, settings.url, settings.headers);
+			this.#link = new LegacyHttp(this.#connection.endpoint, this.#linkOptions());
+		}
 	}
 
 	get health(): UpstreamHealth {
@@ -112,7 +121,7 @@ export class Upstream {
 			clearTimeout(timer);
 		}
 		await this.#link.close();
-		await this.#connection.close();
+		await this.#connection?.close();
 	}
 
 	async #send(call: UpstreamCall): Promise<UpstreamAnswer> {
@@ -145,10 +154,15 @@ export class Upstream {
 			onDown: (why) => this.#health.down(why),
 			onStale,
 			onNotification: (agentSessionId, message) => {
+				// Agents hear of it when the new list is served, and not before.
 				if (LIST_CHANGED.test(String(message['method']))) onStale();
-				onNotification(agentSessionId, message);
+				else onNotification(agentSessionId, message);
 			},
 			onLine,
+			onNote: (says) => {
+				this.#health.note(says);
+				onLine(says);
+			},
 		};
 	}
 }

@@ -18,7 +18,10 @@ export interface UpstreamsOptions {
 	onLine?(upstream: string, line: string): void;
 }
 
-/** Hears what an upstream says outside of calls: in the session of one agent session, or (undefined) where it is nobody's alone. */
+/**
+ * Hears what an upstream says outside of calls, such as `notifications/resources/updated` with its own URI: in the session of one agent session,
+ * or (undefined) where it is nobody's alone. Not `list_changed`: that agents are told by the capabilities, once the new list is served.
+ */
 export type NotificationListener = (upstream: string, agentSessionId: string | undefined, message: JsonObject) => void;
 
 /** All upstreams. One that is slow or dead never delays another. */

@@ -139,19 +139,22 @@ export class LegacySession {
 			onNotification: (notification) => this.#events.onNotification(notification),
 		});
 		const reader = new AnswerReader(id, maxResultBytes, (incoming, bytes) => relay.take(incoming, bytes));
-		const cancel = () => {
+		const cancel = (reason: unknown) => {
 			relay.end();
-			this.#post(opened, { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: id, ...reasonOf(downstream.cancelled) } });
+			const params = { requestId: id, ...(typeof reason === 'string' ? { reason } : {}) };
+			this.#post(opened, { jsonrpc: '2.0', method: 'notifications/cancelled', params });
 		};
-		downstream.cancelled.addEventListener('abort', cancel, { once: true });
+		const onCancelled = () => cancel(downstream.cancelled.reason);
+		downstream.cancelled.addEventListener('abort', onCancelled, { once: true });
 		this.#underWay.set(id, relay);
 		try {
 			const end = await sendRequest({ ...this.#endpoint, headers: opened.headers }, JSON.stringify(relay.request), reader, deadline);
 			const answer = this.#toAnswer(end, opened, deadline);
 			if (answer.kind === 'answered' && 'result' in answer.message) this.#granted(message, opened);
+			if (answer.kind === 'timed_out') cancel('no answer in time');
 			return answer;
 		} finally {
-			downstream.cancelled.removeEventListener('abort', cancel);
+			downstream.cancelled.removeEventListener('abort', onCancelled);
 			this.#underWay.delete(id);
 			relay.end();
 		}
@@ -242,8 +245,4 @@ export class LegacySession {
 export function outsideOfCalls(method: string): JsonObject {
 	if (method === 'ping') return { result: {} };
 	return { error: { code: -32601, message: `ToolGate relays ${method.slice(0, 100)} only inside a call` } };
-}
-
-function reasonOf(signal: AbortSignal): { reason?: string } {
-	return typeof signal.reason === 'string' ? { reason: signal.reason } : {};
 }
