@@ -15,12 +15,16 @@ const known = readdirSync(new URL('.', import.meta.url), { recursive: true, enco
 
 const usage = `usage: npm run bench -- [section…] [--quick]\nsections: ${known.join(', ')}`;
 
-/** @throws {Error} one line: what is wrong with the arguments. */
+/** @throws {Error} what is wrong with the arguments, and the usage. */
 function readArguments(): { sections: readonly string[]; isQuick: boolean } {
-	const { values, positionals } = parseArgs({ options: { quick: { type: 'boolean', default: false } }, allowPositionals: true });
-	const unknown = positionals.find((name) => !known.includes(name));
-	if (unknown !== undefined) throw new Error(`there is no section ${unknown}`);
-	return { sections: positionals.length === 0 ? known : positionals, isQuick: values.quick };
+	try {
+		const { values, positionals } = parseArgs({ options: { quick: { type: 'boolean', default: false } }, allowPositionals: true });
+		const unknown = positionals.find((name) => !known.includes(name));
+		if (unknown !== undefined) throw new Error(`there is no section ${unknown}`);
+		return { sections: positionals.length === 0 ? known : positionals, isQuick: values.quick };
+	} catch (error) {
+		throw new Error(`${(error as Error).message}\n${usage}`);
+	}
 }
 
 async function run({ sections, isQuick }: ReturnType<typeof readArguments>): Promise<void> {
@@ -53,6 +57,6 @@ function keep(figures: Record<string, object>): void {
 try {
 	await run(readArguments());
 } catch (error) {
-	console.error(`bench: ${(error as Error).message}\n${usage}`);
+	console.error(`bench: ${(error as Error).message}`);
 	process.exitCode = 2;
 }
