@@ -4,6 +4,7 @@ import { auditCommand } from './commands/audit.ts';
 import { budgetsCommand } from './commands/budgets.ts';
 import { CommandFailure } from './commands/command-failure.ts';
 import { configCommand } from './commands/config.ts';
+import { initCommand } from './commands/init.ts';
 import { policyCommand } from './commands/policy.ts';
 import { serveCommand } from './commands/serve.ts';
 import { signInCommand } from './commands/sign-in.ts';
@@ -17,7 +18,7 @@ const program = new Command('toolgate')
 	.showHelpAfterError('(toolgate --help lists the commands)')
 	.exitOverride();
 
-for (const command of [serveCommand, signInCommand, configCommand, policyCommand, toolsCommand, tokensCommand, approvalsCommand, budgetsCommand, auditCommand]) {
+for (const command of [serveCommand, initCommand, signInCommand, configCommand, policyCommand, toolsCommand, tokensCommand, approvalsCommand, budgetsCommand, auditCommand]) {
 	program.addCommand(command());
 }
 // Sub-commands report usage errors the same way.

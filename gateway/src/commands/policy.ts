@@ -1,10 +1,12 @@
 import { Command } from 'commander';
 import type { PolicyStatus } from '../policy/activation.ts';
 import { type CommonOptions, connect, operatorCommand, print } from './operator-command.ts';
+import { authoringCommands } from './policy-authoring.ts';
 import { paint, relativeTime, safe } from './terminal.ts';
 
 export function policyCommand(): Command {
 	const command = new Command('policy').description('the policy in force');
+	for (const authoring of authoringCommands()) command.addCommand(authoring);
 	const show = (status: PolicyStatus): string =>
 		[
 			status.active === undefined
