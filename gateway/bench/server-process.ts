@@ -8,6 +8,8 @@ import { createInterface } from 'node:readline';
 const MEASURED_CORE = 0;
 const OTHER_CORE = 1;
 
+const DIE_WITH_PARENT = new URL('../../tools/demo/die-with-parent.ts', import.meta.url).href;
+
 /** Whether measured processes have a core of their own: `taskset` is there, and two cores. */
 export const canPin = availableParallelism() > 1 && spawnSync('taskset', ['--version']).status === 0;
 
@@ -36,9 +38,9 @@ export interface ServerOptions {
 
 /** Starts a server of the bench as a process of its own. @throws {Error} it ended before it listened. */
 export async function startServer({ module, args = [], isMeasured }: ServerOptions): Promise<ServerProcess> {
-	const command = [process.execPath, module, ...args];
+	const command = [process.execPath, '--import', DIE_WITH_PARENT, module, ...args];
 	if (isMeasured && canPin) command.unshift('taskset', '-c', String(MEASURED_CORE));
-	const child = spawn(command[0]!, command.slice(1), { stdio: ['ignore', 'pipe', 'inherit'] });
+	const child = spawn(command[0]!, command.slice(1), { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
 	const url = await firstLine(child, module);
 	const { pid } = child;
 	return {
