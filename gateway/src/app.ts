@@ -12,6 +12,7 @@ import { callTool, type CallToolDeps } from './call-tool.ts';
 import { Capabilities } from './capabilities/capabilities.ts';
 import { definitionHistory } from './capabilities/definition-history.ts';
 import type { Config } from './config.ts';
+import { configuredUpstreams } from './configured-upstreams.ts';
 import type { TrailEvent } from './domain.ts';
 import { ToolGateError } from './errors.ts';
 import { createGate } from './gate.ts';
@@ -88,15 +89,13 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 		onFault,
 	});
 
-	const upstreams = new Upstreams(
-		Object.fromEntries(Object.entries(config.upstreams).map(([name, each]) => [name, { ...each, url: each.url! }])),
-		{
-			maxResultBytes: config.limits.resultBytes,
-			version,
-			onStale: (name) => capabilities.stale(name),
-			onHealth: ({ name, state, why }) => onNews(`upstream ${name} is ${state}${why === undefined ? '' : `: ${why}`}`),
-		},
-	);
+	const upstreams = new Upstreams(configuredUpstreams(config.upstreams), {
+		maxResultBytes: config.limits.resultBytes,
+		version,
+		onStale: (name) => capabilities.stale(name),
+		onHealth: ({ name, state, why }) => onNews(`upstream ${name} is ${state}${why === undefined ? '' : `: ${why}`}`),
+		onLine: (name, line) => onNews(`upstream ${name} says: ${line}`),
+	});
 	const capabilities: Capabilities = new Capabilities({ sources: upstreams.all, settings: config.upstreams, sql: store });
 
 	const larkNotifier = await larkOf(config, onNews);

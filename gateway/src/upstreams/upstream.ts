@@ -1,4 +1,4 @@
-import type { JsonObject } from '../domain.ts';
+import type { Era, JsonObject } from '../domain.ts';
 import { Breaker } from './breaker.ts';
 import { Health, type UpstreamHealth } from './health.ts';
 import { Connection } from './http/connection.ts';
@@ -16,6 +16,8 @@ interface HttpSettings {
 	readonly url: string;
 	/** Sent with every request: the gateway's own credentials. */
 	readonly headers: Readonly<Record<string, string>>;
+	/** How it is spoken to; `auto`, also where absent, asks it. */
+	readonly era?: 'auto' | Era;
 }
 
 interface CommonSettings {
