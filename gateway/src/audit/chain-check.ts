@@ -6,7 +6,7 @@ export interface ChainedEvent {
 	readonly sequence: number;
 	readonly admission: string;
 	/** Canonical JSON, as it was hashed: text, or its UTF-8. */
-	readonly body: string | Uint8Array;
+	readonly body: string | Buffer;
 	/** Lower-case hex. */
 	readonly hash: string;
 }
@@ -31,6 +31,7 @@ export class ChainCheck {
 	#hash = ZEROS;
 	#bodyDigest = '';
 	#isBegun = false;
+	#firstUnsigned: ChainedEvent['body'] | undefined;
 	/** The last event that a checkpoint agreed with. */
 	#signed = 0;
 	readonly #chained = Buffer.alloc(64 + 64);
@@ -59,6 +60,11 @@ export class ChainCheck {
 		return this.#signed;
 	}
 
+	/** The body of the first event after it; undefined where there is none. */
+	get firstUnsigned(): ChainedEvent['body'] | undefined {
+		return this.#firstUnsigned;
+	}
+
 	take({ sequence, admission, body, hash }: ChainedEvent): ChainProblem | undefined {
 		if (!this.#isBegun) this.#begin(sequence - 1);
 		const expected = this.#sequence + 1;
@@ -71,7 +77,10 @@ export class ChainCheck {
 		if (this.#follows(body, admission) !== hash) return { sequence, says: 'its hash does not follow from its content, its admission word and the event before' };
 		this.#sequence = sequence;
 		this.#hash = hash;
-		return this.#compare();
+		const problem = this.#compare();
+		if (this.#signed === sequence) this.#firstUnsigned = undefined;
+		else this.#firstUnsigned ??= body;
+		return problem;
 	}
 
 	/** Call it after the last event. */
@@ -93,7 +102,7 @@ export class ChainCheck {
 		while ((this.#checkpoints[this.#next]?.sequence ?? Infinity) <= cut.sequence) this.#next++;
 	}
 
-	#follows(body: string | Uint8Array, admission: string): string {
+	#follows(body: string | Buffer, admission: string): string {
 		const chained = this.#chained;
 		chained.write(this.#hash, 0, 'hex');
 		this.#bodyDigest = digestOf('sha256', body, 'hex');

@@ -2,6 +2,8 @@ import type { Sql } from '../store/sql.ts';
 import { type CheckpointSigner, checkpointSigner, readPublicKeys, type CheckpointKey } from './checkpoint.ts';
 import { checkpointSink } from './checkpoint-sink.ts';
 import { type Checkpoints, createCheckpoints } from './checkpoints.ts';
+import { type ExportFormat, exportTrail } from './export.ts';
+import type { TrailFilter } from './filter.ts';
 import type { VerifyReport } from './verify.ts';
 
 export interface ProofOptions {
@@ -39,6 +41,8 @@ export interface Proof {
 	/** Whose checkpoints count: the present key and former ones. */
 	readonly keys: readonly CheckpointKey[];
 	readonly checkpoints: Checkpoints;
+	/** Pieces of text; without a filter the whole trail, with what is needed to verify it. */
+	export(options: { readonly format: ExportFormat; readonly filter?: TrailFilter }): AsyncIterable<string>;
 	/** What is known without looking at every event; with the last report given to `verified`. */
 	status(): Promise<ProofStatus>;
 	verified(report: VerifyReport): void;
@@ -54,6 +58,7 @@ export function createProof({ sql, seed, settings, ...options }: ProofOptions): 
 		signer,
 		keys: [signer, ...settings.formerKeys.flatMap((pem, n) => readPublicKeys(pem, `audit.formerKeys[${n}]`))],
 		checkpoints,
+		export: (wanted) => exportTrail(sql, { ...wanted, keyId: signer.id }),
 		async status() {
 			const [row] = await sql.query<{ at: number | null }>('SELECT max(signed_at) AS at FROM checkpoints', []);
 			const { problem } = checkpoints;

@@ -5,6 +5,7 @@ import { type EventRecord, RECORD_COLUMNS, type RecordedEvent, recordedEvent } f
 import { follow, headsNow } from './tail.ts';
 import { type VerifyReport, verifyTrail } from './verify.ts';
 
+export type { ExportFormat } from './export.ts';
 export type { TrailFilter } from './filter.ts';
 export type { RecordedEvent } from './recorded-event.ts';
 export type { VerifyReport } from './verify.ts';

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { eventLine, traceWords, type RecordedEvent } from '../audit/lines.ts';
 import type { JsonObject } from '../domain.ts';
-import { auditKeyCommand, auditVerifyCommand } from './audit-proof.ts';
+import { auditKeyCommand, auditVerifyCommand, writeExport } from './audit-proof.ts';
 import { CommandFailure } from './command-failure.ts';
 import { type CommonOptions, connect, operatorCommand, print } from './operator-command.ts';
 import { paint, paintWord, safe } from './terminal.ts';
@@ -65,6 +65,12 @@ export function auditCommand(): Command {
 					].join('\n'),
 				);
 			}),
+	);
+	command.addCommand(
+		withFilters(operatorCommand('export', 'the whole trail with what is needed to verify it; with filters, only what fits'))
+			.option('--format <format>', 'jsonl or csv', 'jsonl')
+			.option('--out <file>', 'by default to standard output')
+			.action(async (options: CommonOptions & Filters & { format: string; out?: string }) => writeExport(options, `/api/audit/export${query(options, { format: options.format })}`)),
 	);
 	command.addCommand(auditKeyCommand());
 	command.addCommand(auditVerifyCommand());

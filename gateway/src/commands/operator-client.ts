@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { request } from 'undici';
 import { loadConfig } from '../config.ts';
 import type { JsonObject } from '../domain.ts';
@@ -60,6 +61,11 @@ export class OperatorClient {
 		} catch (error) {
 			if (!signal.aborted) throw new CommandFailure(2, `the gateway at ${this.url} ended the stream`, { cause: error });
 		}
+	}
+
+	/** What the gateway answers, as it comes. */
+	async bytes(path: string): Promise<Readable> {
+		return (await this.#request('GET', path, undefined, new AbortController().signal)).body;
 	}
 
 	async #send<T>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: JsonObject): Promise<T> {

@@ -16,11 +16,12 @@ export interface AuditRoutesDeps {
 	readonly isSignedIn: (session: string) => Promise<boolean>;
 }
 
-type Query = Readonly<Record<string, string | undefined>>;
+export type Query = Readonly<Record<string, string | undefined>>;
 
 const TEXT_FILTERS = ['principal', 'agent', 'tool', 'server', 'decision', 'outcome', 'rule', 'session', 'turn', 'kind', 'text'] as const;
 
-function filterOf(query: Query, alsoKnown: readonly string[]): TrailFilter {
+/** @throws {ToolGateError} BAD_INPUT naming the filter */
+export function filterOf(query: Query, alsoKnown: readonly string[]): TrailFilter {
 	const known = [...TEXT_FILTERS, 'call', 'decisionId', 'since', 'until', ...alsoKnown];
 	const unknown = Object.keys(query).find((name) => !known.includes(name));
 	if (unknown !== undefined) throw new ToolGateError('BAD_INPUT', `${unknown}: unknown filter; expected one of ${known.join(', ')}`);
