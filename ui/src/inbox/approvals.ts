@@ -69,8 +69,12 @@ export type Act = { readonly act: 'approve' | 'reject' | 'withdraw'; readonly re
 /** @throws {ApiError} it was refused, in the gateway's words; the approval as it stands now is loaded then too. */
 export async function perform(id: string, wish: Act): Promise<void> {
 	const { act, ...body } = wish;
+	const before = known.byId.get(id);
 	try {
-		put([await post<Approval>(`/api/approvals/${encodeURIComponent(id)}/${act}`, body)]);
+		const answer = await post<Approval>(`/api/approvals/${encodeURIComponent(id)}/${act}`, body);
+		// The stream may have been faster, and told what came after.
+		const now = known.byId.get(id);
+		if (now?.state === before?.state && (now?.votes.length ?? 0) <= answer.votes.length) put([answer]);
 	} catch (error) {
 		if (error instanceof ApiError && error.status === 401) void lookAgain();
 		else void load(id);
