@@ -61,6 +61,11 @@ export interface Gateway {
 	readiness(): PartState[];
 	/** Resolves when every upstream has been asked once what it offers, or after `withinMs`. */
 	firstLook(withinMs: number): Promise<void>;
+	/**
+	 * Serves these upstreams from now on. Those that are as before notice nothing; sessions of agents reach new ones with the next call.
+	 * @throws {ToolGateError} CONFIG, and nothing has changed.
+	 */
+	configureUpstreams(upstreams: Config['upstreams']): Promise<void>;
 	/** Drains: calls in flight end, what they did is recorded; then the store is let go. */
 	close(): Promise<void>;
 }
@@ -171,7 +176,7 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 		boundHost: config.listen.agents.host,
 		allowedHosts: config.http.allowedHosts,
 		mcp,
-		hasUpstream: (name) => Object.hasOwn(config.upstreams, name),
+		hasUpstream: (name) => upstreams.has(name),
 		authenticate: authenticator({ mode: config.auth.mode, fallback: config.auth.default, groupsOf: memberships, findToken: (hash) => tokens.find(hash), nowMs }),
 		limits: config.limits,
 		...callbacksOf(config, (app, verifier) =>
@@ -233,6 +238,10 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 		async firstLook(withinMs) {
 			const late = new Promise<void>((resolve) => setTimeout(resolve, withinMs).unref());
 			await Promise.race([late, Promise.all(upstreams.all.map(({ name }) => capabilities.refresh(name)))]);
+		},
+		async configureUpstreams(configured) {
+			upstreams.configure(configuredUpstreams(configured));
+			await capabilities.configure(upstreams.all, configured);
 		},
 		async close() {
 			// Agents first, so that no new call comes; the trail last, so that every call that ran is in it.

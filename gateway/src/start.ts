@@ -1,7 +1,8 @@
 import fastify from 'fastify';
 import { setTimeout as wait } from 'node:timers/promises';
 import { buildGateway, type Gateway } from './app.ts';
-import { type Config, isLoopback, type LoadedConfig } from './config.ts';
+import { type Config, isLoopback, loadConfig, type LoadedConfig } from './config.ts';
+import { ConfigWatch } from './config-watch.ts';
 import { PolicyError } from './errors.ts';
 import { listen } from './http/listen.ts';
 import { createLog, type Logger } from './log.ts';
@@ -26,9 +27,16 @@ const FIRST_LOOK_MS = 3_000;
  * Opens the store, composes the gateway and listens. While the store can't be reached it waits, and says so on both ports.
  * @throws {ToolGateError} what no waiting mends: a port or data folder in use, a configuration that can't work.
  */
-export async function startGateway({ config }: LoadedConfig, signal: AbortSignal): Promise<RunningGateway> {
+export async function startGateway(loaded: LoadedConfig, signal: AbortSignal): Promise<RunningGateway> {
+	const { config } = loaded;
 	const log = createLog(config.log.level);
 	const { store, token } = await openWhenThere(config, log, signal);
+	const onFault = (error: unknown, callId?: string) => {
+		// A policy that can't decide, or a store that is away, is an expected state: the trail and /readyz have it.
+		if (error instanceof PolicyError || error instanceof StoreUnavailable) log.warn({ callId }, error.message);
+		else log.error({ err: error, callId }, 'unexpected');
+	};
+	const onNews = (text: string) => log.info(text);
 	let gateway: Gateway;
 	try {
 		const { host, port } = config.listen.people;
@@ -36,12 +44,8 @@ export async function startGateway({ config }: LoadedConfig, signal: AbortSignal
 			store,
 			operatorToken: token,
 			peopleUrl: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
-			onFault: (error, callId) => {
-				// A policy that can't decide, or a store that is away, is an expected state: the trail and /readyz have it.
-				if (error instanceof PolicyError || error instanceof StoreUnavailable) log.warn({ callId }, error.message);
-				else log.error({ err: error, callId }, 'unexpected');
-			},
-			onNews: (text) => log.info(text),
+			onFault,
+			onNews,
 		});
 	} catch (error) {
 		await store.close();
@@ -53,9 +57,19 @@ export async function startGateway({ config }: LoadedConfig, signal: AbortSignal
 		void gateway.firstLook(FIRST_LOOK_MS).then(() => {
 			for (const { part, isReady, says } of gateway.readiness()) log[isReady ? 'info' : 'warn'](`${part}: ${says}`);
 		});
+		const watch = new ConfigWatch({ loaded, load: () => loadConfig(loaded.file), apply: (upstreams) => gateway.configureUpstreams(upstreams), onNews, onFault });
+		await watch.start();
 		// Wider than loopback, the log may be read by more people than the operator: `toolgate sign-in` makes a link there.
 		const signIn = isLoopback(config.listen.people.host) ? { signInUrl: peopleUrl + (await gateway.signInPath()) } : {};
-		return { agentsUrl, peopleUrl, ...signIn, close: () => gateway.close() };
+		return {
+			agentsUrl,
+			peopleUrl,
+			...signIn,
+			async close() {
+				await watch.close();
+				await gateway.close();
+			},
+		};
 	} catch (error) {
 		await gateway.close();
 		throw error;

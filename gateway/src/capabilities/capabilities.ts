@@ -180,6 +180,12 @@ export class Capabilities {
 		return undefined;
 	}
 
+	/** The template under the text that agents use; a quarantined one too. */
+	findTemplate(listedUriTemplate: string): Offered | undefined {
+		const found = this.#naming.unwrapUri(listedUriTemplate);
+		return found && this.#entries.get(found.upstream)?.items.of('resourceTemplate').get(found.uri);
+	}
+
 	/**
 	 * The resource under the URI that agents use; a quarantined one too. Not all that can be read is listed (templates say so): of an upstream
 	 * that declares resources, one that is not listed is found as its URI alone.

@@ -11,17 +11,22 @@ const LONGEST_PAUSE_MS = 4_000;
  * through to see. Whatever is answered closes it.
  */
 export class Breaker {
+	readonly #nowMs: () => number;
 	#failures = 0;
 	#pauseMs = FIRST_PAUSE_MS;
-	/** Of `performance.now()`; undefined while closed. */
+	/** On that clock; undefined while closed. */
 	#openUntilMs: number | undefined;
 	#isProbing = false;
 	#why = '';
 
+	constructor(nowMs = () => performance.now()) {
+		this.#nowMs = nowMs;
+	}
+
 	/** Why a call can't go now; undefined when it can. One that goes has to be `record`ed. */
 	refuses(): string | undefined {
 		if (this.#openUntilMs === undefined) return undefined;
-		const waitMs = this.#openUntilMs - performance.now();
+		const waitMs = this.#openUntilMs - this.#nowMs();
 		if (waitMs > 0) return `${this.#why}; tried again in ${Math.ceil(waitMs)} ms`;
 		if (this.#isProbing) return `${this.#why}; being tried now`;
 		this.#isProbing = true;
@@ -39,7 +44,7 @@ export class Breaker {
 		if (this.#isProbing) this.#pauseMs = Math.min(2 * this.#pauseMs, LONGEST_PAUSE_MS);
 		if (++this.#failures < FAILURES) return;
 		this.#isProbing = false;
-		this.#openUntilMs = performance.now() + this.#pauseMs;
+		this.#openUntilMs = this.#nowMs() + this.#pauseMs;
 	}
 
 	/** The upstream answered, to whomever. */

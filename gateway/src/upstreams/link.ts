@@ -6,8 +6,8 @@ import type { BoundCall, UpstreamAnswer } from './upstream-call.ts';
 export interface Link {
 	/** What the upstream says of itself, asked if it has not said so yet: its result of `initialize`. @throws {Error} why there is none. */
 	introduction(): Promise<JsonObject>;
-	/** Opens the session behind an agent's session, with what the agent said in `initialize`. Resolves also when it can't be opened. */
-	openSession(agentSessionId: string, agentParams: JsonObject): Promise<void>;
+	/** Opens the session behind an agent's session. Resolves also when it can't be opened. */
+	openSession(agentSessionId: string): Promise<void>;
 	closeSession(agentSessionId: string): Promise<void>;
 	/** Sends one request, once. Never rejects. */
 	call(call: BoundCall): Promise<UpstreamAnswer>;
@@ -26,6 +26,8 @@ export interface LinkOptions {
 	readonly maxMessageBytes: number;
 	/** What it may ask of agents. */
 	readonly serverRequests: readonly ServerRequest[];
+	/** What the agent of a session said in `initialize`; undefined for a session that is not known here. */
+	agentParams(agentSessionId: string): JsonObject | undefined;
 	/** ToolGate's own, told to the upstream. */
 	readonly version: string;
 	onUp(): void;

@@ -37,6 +37,8 @@ export interface UpstreamOptions {
 	onNotification(agentSessionId: string | undefined, message: JsonObject): void;
 	/** A line that it writes besides, for the log. */
 	onLine(line: string): void;
+	/** What the agent of a session said in `initialize`; undefined for a session that is not known here. */
+	agentParams(agentSessionId: string): JsonObject | undefined;
 }
 
 const DISCOVERY_TIMEOUT_MS = 15_000;
@@ -74,8 +76,8 @@ export class Upstream {
 	}
 
 	/** Opens the session behind an agent's session. Resolves when it is open or can't be: then the first call opens it. */
-	async openSession(agentSessionId: string, agentParams: JsonObject): Promise<void> {
-		await this.#link.openSession(agentSessionId, agentParams);
+	async openSession(agentSessionId: string): Promise<void> {
+		await this.#link.openSession(agentSessionId);
 	}
 
 	async closeSession(agentSessionId: string): Promise<void> {
@@ -142,13 +144,14 @@ export class Upstream {
 	}
 
 	#linkOptions(): LinkOptions {
-		const { maxResultBytes, version, onStale, onNotification, onLine } = this.#options;
+		const { maxResultBytes, version, onStale, onNotification, onLine, agentParams } = this.#options;
 		return {
 			name: this.name,
 			timeoutMs: this.#settings.timeoutMs,
 			maxMessageBytes: maxResultBytes,
 			serverRequests: this.#settings.serverRequests ?? [],
 			version,
+			agentParams,
 			onUp: () => {
 				this.#breaker.close();
 				this.#health.up();

@@ -18,6 +18,8 @@ export interface UpstreamsOptions {
 	onLine?(upstream: string, line: string): void;
 }
 
+const DRAIN_MS = 10_000;
+
 /**
  * Hears what an upstream says outside of calls, such as `notifications/resources/updated` with its own URI: in the session of one agent session,
  * or (undefined) where it is nobody's alone. Not `list_changed`: that agents are told by the capabilities, once the new list is served.
@@ -27,18 +29,47 @@ export type NotificationListener = (upstream: string, agentSessionId: string | u
 /** All upstreams. One that is slow or dead never delays another. */
 export class Upstreams {
 	readonly #options: UpstreamsOptions;
-	readonly #byName: ReadonlyMap<string, Upstream>;
+	#settings: Readonly<Record<string, UpstreamSettings>>;
+	#byName: ReadonlyMap<string, Upstream>;
+	/** What each agent said in `initialize`, by its session. */
+	readonly #agents = new Map<string, JsonObject>();
 	readonly #listeners = new Set<NotificationListener>();
+	/** Of upstreams that were removed or replaced. */
+	readonly #draining = new Set<Promise<void>>();
 
 	/** Connects to nothing yet. @throws {ToolGateError} CONFIG */
 	constructor(settings: Readonly<Record<string, UpstreamSettings>>, options: UpstreamsOptions) {
 		this.#options = options;
+		this.#settings = settings;
 		this.#byName = new Map(Object.entries(settings).map(([name, each]) => [name, this.#make(name, each)]));
 	}
 
 	/** In the order of the configuration. */
 	get all(): readonly Upstream[] {
 		return [...this.#byName.values()];
+	}
+
+	/**
+	 * Puts others in place. What is configured as before stays as it is, with its sessions; what goes or changes lets its running calls end.
+	 * Agent sessions reach the new ones with the next call. Returns the names of what is new or different.
+	 * @throws {ToolGateError} CONFIG, and nothing has changed.
+	 */
+	configure(settings: Readonly<Record<string, UpstreamSettings>>): string[] {
+		const isSame = (name: string) => JSON.stringify(settings[name]) === JSON.stringify(this.#settings[name]);
+		const before = this.#byName;
+		const after = new Map(Object.entries(settings).map(([name, each]) => [name, (isSame(name) ? before.get(name) : undefined) ?? this.#make(name, each)]));
+		this.#byName = after;
+		this.#settings = settings;
+		for (const [name, upstream] of before) {
+			if (after.get(name) === upstream) continue;
+			const drained: Promise<void> = upstream.close(DRAIN_MS).finally(() => this.#draining.delete(drained));
+			this.#draining.add(drained);
+		}
+		return [...after].flatMap(([name, upstream]) => (before.get(name) === upstream ? [] : [name]));
+	}
+
+	has(name: string): boolean {
+		return this.#byName.has(name);
 	}
 
 	health(): UpstreamHealth[] {
@@ -69,17 +100,20 @@ export class Upstreams {
 
 	/** Opens the sessions behind an agent's session. Need not be awaited: what is not open at the first call is opened by it. Never rejects. */
 	async openSession(agentSessionId: string, agentInitializeParams: JsonObject): Promise<void> {
-		await Promise.all(this.all.map((upstream) => upstream.openSession(agentSessionId, agentInitializeParams)));
+		if (this.#agents.has(agentSessionId)) await this.closeSession(agentSessionId);
+		this.#agents.set(agentSessionId, agentInitializeParams);
+		await Promise.all(this.all.map((upstream) => upstream.openSession(agentSessionId)));
 	}
 
 	/** Ends them. Never rejects. */
 	async closeSession(agentSessionId: string): Promise<void> {
+		this.#agents.delete(agentSessionId);
 		await Promise.all(this.all.map((upstream) => upstream.closeSession(agentSessionId)));
 	}
 
 	/** Lets running calls end for at most `drainMs`, then ends everything. Never rejects. */
-	async close(drainMs = 10_000): Promise<void> {
-		await Promise.all(this.all.map((upstream) => upstream.close(drainMs)));
+	async close(drainMs = DRAIN_MS): Promise<void> {
+		await Promise.all([...this.all.map((upstream) => upstream.close(drainMs)), ...this.#draining]);
 	}
 
 	#make(name: string, settings: UpstreamSettings): Upstream {
@@ -90,6 +124,7 @@ export class Upstreams {
 			onStale: () => onStale(name),
 			onHealth: (seen) => onHealth?.(seen),
 			onLine: (line) => onLine?.(name, line),
+			agentParams: (agentSessionId) => this.#agents.get(agentSessionId),
 			onNotification: (agentSessionId, message) => {
 				for (const listener of this.#listeners) listener(name, agentSessionId, message);
 			},

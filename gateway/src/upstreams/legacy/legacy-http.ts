@@ -28,14 +28,8 @@ export class LegacyHttp implements Link {
 		return opened.result;
 	}
 
-	async openSession(agentSessionId: string, agentParams: JsonObject): Promise<void> {
-		const declared = isObject(agentParams['capabilities']) ? agentParams['capabilities'] : {};
-		const capabilities = allowedCapabilities(declared, this.#options.serverRequests);
-		// Where it can ask, it may do so on the session's stream.
-		const session = this.#session({ ...agentParams, capabilities }, agentSessionId, Object.keys(capabilities).length > 0);
-		void this.#ofAgents.get(agentSessionId)?.close();
-		this.#ofAgents.set(agentSessionId, session);
-		await session.open();
+	async openSession(agentSessionId: string): Promise<void> {
+		await this.#ofAgent(agentSessionId)?.open();
 	}
 
 	async closeSession(agentSessionId: string): Promise<void> {
@@ -48,7 +42,7 @@ export class LegacyHttp implements Link {
 	async call(call: BoundCall): Promise<UpstreamAnswer> {
 		const { sessionId, principalId } = call;
 		if (sessionId !== undefined) {
-			const known = this.#ofAgents.get(sessionId);
+			const known = this.#ofAgent(sessionId);
 			if (known !== undefined) return known.call(call);
 			// What a session that is not known here may know is nobody else's: its call gets a session that ends with it.
 			const session = this.#session(this.#params({}), undefined, false);
@@ -64,6 +58,19 @@ export class LegacyHttp implements Link {
 	async close(): Promise<void> {
 		await Promise.all([this.#own, ...this.#ofAgents.values(), ...this.#ofPrincipals.drop()].map((session) => session.close()));
 		this.#ofAgents.clear();
+	}
+
+	/** The session behind that agent session, made if need be. Undefined where the agent session is not known here. */
+	#ofAgent(agentSessionId: string): LegacySession | undefined {
+		const known = this.#ofAgents.get(agentSessionId);
+		const agentParams = this.#options.agentParams(agentSessionId);
+		if (known !== undefined || agentParams === undefined) return known;
+		const declared = isObject(agentParams['capabilities']) ? agentParams['capabilities'] : {};
+		const capabilities = allowedCapabilities(declared, this.#options.serverRequests);
+		// Where it can ask, it may do so on the session's stream.
+		const session = this.#session({ ...agentParams, capabilities }, agentSessionId, Object.keys(capabilities).length > 0);
+		this.#ofAgents.set(agentSessionId, session);
+		return session;
 	}
 
 	#params(capabilities: JsonObject): JsonObject {
