@@ -33,9 +33,10 @@ export function browser(origin: string): Browser {
 			});
 			const setCookies = response.headers.getSetCookie();
 			for (const line of setCookies) {
-				const [, name, value, path] = /^([^=]+)=([^;]*); Path=([^;]+)/.exec(line)!;
-				if (line.includes('Max-Age=0')) jar.delete(name!);
-				else jar.set(name!, { value: value!, path: path! });
+				const [, name, value] = /^([^=]+)=([^;]*)/.exec(line)!;
+				const path = /; path=([^;]+)/i.exec(line)?.[1] ?? '/';
+				if (value === '' || /; max-age=0\b/i.test(line)) jar.delete(name!);
+				else jar.set(name!, { value: value!, path });
 			}
 			const text = await response.text();
 			const isJson = response.headers.get('content-type')?.startsWith('application/json') ?? false;
