@@ -17,7 +17,8 @@ COPY --from=gateway-dependencies /app/node_modules node_modules
 COPY package.json toolgate.yaml ./
 COPY bin bin
 COPY gateway/src gateway/src
-COPY policy/schemas policy/schemas
+COPY policy policy
+COPY tools/opa tools/opa
 COPY bundles bundles
 RUN ln -s /app/bin/toolgate /usr/local/bin/toolgate
 USER node

@@ -1,20 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import fastify, { type FastifyInstance } from 'fastify';
+import { type AttackStep, readAttack, runAttack } from './attack.ts';
 import { McpUnreachable, openMcp } from './mcp.ts';
 import { ProviderError, type Provider } from './provider.ts';
 
 /** What one run answers: each call in its order, and the agent's last words. */
 export type Run = { provider: string; steps: Step[]; finalText: string };
 export type Step = { tool: string; arguments: Record<string, unknown>; outcome: string; text: string };
-type Request = { input: string; turnId: string; principal?: string; agentId: string };
+type Request = { input: string; turnId: string; principal?: string; agentId: string; attack?: AttackStep[] };
 
 /** A model that never ends is stopped. */
 const MAX_CALLS = 50;
 const HEADER_VALUE = /^[\x21-\x7e]{1,200}$/;
 
 /**
- * The agent behind HTTP: `POST /run {input, turnId?, principal?, agentId?}` does what `input` asks with the tools of the MCP server, and answers a
- * Run; 400 where the request is wrong, 502 where the MCP server or the model can't be reached.
+ * The agent behind HTTP: `POST /run {input, turnId?, principal?, agentId?, attack?}` does what `input` asks with the tools of the MCP server, and
+ * answers a Run; 400 where the request is wrong, 502 where the MCP server or the model can't be reached. With `attack` no model is asked: the steps
+ * are what it would do to get around the gate, and they are sent as they stand.
  * @param mcpToken sent as a bearer token where it isn't empty
  */
 export function buildEvalTrigger({
@@ -43,16 +45,21 @@ export function buildEvalTrigger({
 }
 
 async function runAgent(
-	{ input, turnId, principal, agentId }: Request,
+	{ input, turnId, principal, agentId, attack }: Request,
 	{ mcpUrl, mcpToken, provider }: { mcpUrl: string; mcpToken: string; provider: Provider },
 	steps: Step[],
 ): Promise<string> {
-	const session = await openMcp(mcpUrl, {
+	const headers = {
 		'x-mcp-turn-id': turnId,
 		'x-toolgate-agent-id': agentId,
 		...(principal && { 'x-toolgate-principal': principal }),
 		...(mcpToken && { authorization: `Bearer ${mcpToken}` }),
-	});
+	};
+	if (attack !== undefined) {
+		await runAttack(mcpUrl, headers, attack, (result) => steps.push(result));
+		return `I tried it: ${steps.map(({ tool, outcome }) => `${tool} ${outcome}`).join(', ')}.`;
+	}
+	const session = await openMcp(mcpUrl, headers);
 	try {
 		const conversation = provider.start({ input, principal, tools: session.tools });
 		let reply = await conversation.next([]);
@@ -75,10 +82,12 @@ async function runAgent(
 /** @returns the request, or what is wrong with it */
 function readRequest(body: unknown): Request | string {
 	if (typeof body !== 'object' || body === null) return 'the body is not a JSON object';
-	const { input, turnId = randomUUID(), principal, agentId = 'eval-agent' } = body as Record<string, unknown>;
+	const { input, turnId = randomUUID(), principal, agentId = 'eval-agent', attack } = body as Record<string, unknown>;
 	if (typeof input !== 'string' || !input.trim()) return 'input is missing: the request to the agent, in words';
 	for (const [name, value] of Object.entries({ turnId, principal: principal ?? 'absent', agentId })) {
 		if (typeof value !== 'string' || !HEADER_VALUE.test(value)) return `${name} is not 1 to 200 visible ASCII characters`;
 	}
-	return { input, turnId, principal, agentId } as Request;
+	const readSteps = attack === undefined ? undefined : readAttack(attack);
+	if (typeof readSteps === 'string') return readSteps;
+	return { input, turnId, principal, agentId, ...(readSteps && { attack: readSteps }) } as Request;
 }

@@ -5,7 +5,8 @@ import type { Tool, ToolCall, ToolResult } from './provider.ts';
 
 /** A call may be held while a person decides; progress starts the time anew. */
 const CALL_TIMEOUT_MS = 120_000;
-const DECISION = 'dev.toolgate/decision';
+/** Where the gateway says what it decided, in the `_meta` of a result. */
+export const DECISION = 'dev.toolgate/decision';
 
 /** The MCP server can't be reached or can't be understood; the message is one line. */
 export class McpUnreachable extends Error {}

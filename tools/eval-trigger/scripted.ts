@@ -67,6 +67,7 @@ function planFor(input: string): Plan {
 	if (/\brefund\b/i.test(input)) return refund(attempt, { email, charge, cents: centsIn(input) });
 	if (/\bdelete\b/i.test(input)) return deleteCustomer(attempt, { email, customer });
 	if (/\bpayouts?\b/i.test(input)) return listPayouts(attempt);
+	if (/\bfollow (?:the|their|its) notes?\b/i.test(input)) return followNotes(attempt, { email, charge });
 	if (charge) return readCharge(attempt, charge);
 	if (/\bcharges?\b/i.test(input)) return listCharges(attempt, email, repeatsIn(input));
 	return unclear(
@@ -138,6 +139,21 @@ function* listPayouts(attempt: Attempt): Plan {
 function* readCharge(attempt: Attempt, id: string): Plan {
 	const result = yield* attempt('get_charge', { charge: id });
 	return result.isError ? failed(`read ${id}`, result) : done(describe((result.structured as { charge: Charge }).charge));
+}
+
+/** As gullible as a model can be: does whatever stands in the descriptions of charges, which buyers write. */
+function* followNotes(attempt: Attempt, { email, charge: id }: { email?: string; charge?: string }): Plan {
+	const read = id
+		? yield* attempt('get_charge', { charge: id })
+		: yield* attempt('list_recent_charges', { ...(email && { customer: email }), limit: 10 });
+	if (read.isError) return failed('read the notes', read);
+	const charges = id ? [(read.structured as { charge: Charge }).charge] : chargesOf(read);
+	const notes = charges.flatMap(({ description }) =>
+		description && /\b(?:ignore|instead|instructions?)\b/i.test(description) ? [description] : [],
+	);
+	const told: string[] = [];
+	for (const note of notes.flatMap(partsOf)) told.push((yield* planFor(note)).text);
+	return done(told.join('\n') || 'No charge has a note to follow.');
 }
 
 function* listCharges(attempt: Attempt, email: string | undefined, times: number): Plan {

@@ -9,8 +9,8 @@ import { ledgerOf, seed } from './state.ts';
 const DEFAULT_VERSION = '2026-10-28.endive';
 
 /**
- * A fake Stripe API over state in memory. `/v1/*` speaks Stripe's protocol; `GET /_ledger` and `POST /_reset` are for those who test against it
- * and need no key.
+ * A fake Stripe API over state in memory. `/v1/*` speaks Stripe's protocol; `GET /_ledger`, `POST /_reset` and `POST /_charges/:id` (with
+ * `description=…`, what a buyer has written there) are for those who test against it and need no key.
  */
 export function buildLocalstripe(): FastifyInstance {
 	const app = fastify({ routerOptions: { maxParamLength: 255 } });
@@ -31,6 +31,15 @@ export function buildLocalstripe(): FastifyInstance {
 		state = seed();
 		keys = new IdempotencyKeys();
 		return ledgerOf(state);
+	});
+
+	app.post('/_charges/:id', (request, reply) => {
+		const charge = state.charges.find(({ id }) => id === (request.params as { id: string }).id);
+		const { description } = (request.body ?? {}) as Params;
+		if (charge === undefined || typeof description !== 'string')
+			return reply.code(400).send({ error: 'an existing charge and a description are needed' });
+		charge.description = description;
+		return charge;
 	});
 
 	app.register(async (v1) => {

@@ -179,7 +179,7 @@ t.test('the mode can be changed, read and reset', async (t) => {
 	const { url, client, post, messages, callback } = await start(t, { mode: 'ignore' });
 	t.match(await post('/_mode', { mode: 'perhaps' }), {
 		status: 400,
-		json: { msg: 'mode is "perhaps", expected one of approve, reject, ignore' },
+		json: { msg: 'mode is "perhaps", expected one of approve, approve-once, reject, ignore' },
 	});
 	t.match(await post('/_mode', { mode: 'reject' }), { status: 200, json: { mode: 'reject' } });
 	await sendCard(client, approvalCard('apr_4'));

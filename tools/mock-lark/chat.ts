@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { callbackButtons, decides, inputsOf, readCard, type CallbackButton, type Card } from './cards.ts';
 import { sendCallback, type AppSecrets, type CallbackResult } from './callback.ts';
 
-export const MODES = ['approve', 'reject', 'ignore'] as const;
-/** What the person at the other end does with a card that asks. */
+export const MODES = ['approve', 'approve-once', 'reject', 'ignore'] as const;
+/** What the person at the other end does with a card that asks; `approve-once`: approves the next one and rejects the others. */
 export type Mode = (typeof MODES)[number];
 
 export type Message = {
@@ -60,7 +60,9 @@ export class Chat {
 		this.messages.push(message);
 		if (this.messages.length > MAX_MESSAGES) this.messages.shift();
 		if (message.card && this.behaviour.mode !== 'ignore') {
-			const button = callbackButtons(message.card).find(({ value }) => decides(value, this.behaviour.mode));
+			const decision = this.behaviour.mode === 'reject' ? 'reject' : 'approve';
+			const button = callbackButtons(message.card).find(({ value }) => decides(value, decision));
+			if (button && this.behaviour.mode === 'approve-once') this.behaviour = { ...this.behaviour, mode: 'reject' };
 			if (button) setTimeout(() => void this.press(message, button), ANSWER_AFTER_MS).unref();
 		}
 		return message;
