@@ -8,18 +8,14 @@ export interface Driven {
 	readonly p50Ms: number;
 }
 
-/**
- * Has every agent call as soon as it has its answer, for `durationMs` or, where it comes first, until about `enoughCalls`; ends when the last
- * call under way is answered.
- * @throws {Error} one answer was wrong.
- */
-export async function drive(agents: readonly BenchAgent[], durationMs: number, enoughCalls = Infinity): Promise<Driven> {
+/** Has every agent call as soon as it has its answer, for `durationMs`, until the last call under way is answered. @throws {Error} one answer was wrong. */
+export async function drive(agents: readonly BenchAgent[], durationMs: number): Promise<Driven> {
 	const startMs = performance.now();
 	const endMs = startMs + durationMs;
 	const latenciesMs: number[] = [];
 	await Promise.all(
 		agents.map(async (agent) => {
-			for (let beganMs = performance.now(); beganMs < endMs && latenciesMs.length < enoughCalls; ) {
+			for (let beganMs = performance.now(); beganMs < endMs; ) {
 				await agent.call();
 				const nowMs = performance.now();
 				latenciesMs.push(nowMs - beganMs);
