@@ -8,7 +8,7 @@ import { createLarkNotifier } from './approvals/lark/notifier.ts';
 import { createProof } from './audit/proof.ts';
 import { createTrail } from './audit/trail.ts';
 import { createBudgets } from './budgets/budgets.ts';
-import { callTool, type CallToolDeps } from './call-tool.ts';
+import type { PathDeps } from './call-tool.ts';
 import { Capabilities } from './capabilities/capabilities.ts';
 import { definitionHistory } from './capabilities/definition-history.ts';
 import type { Config } from './config.ts';
@@ -34,11 +34,13 @@ import { createInput } from './policy/input.ts';
 import { activationEvent, policyNews } from './policy/news.ts';
 import { ObligationDesk } from './policy/obligations.ts';
 import { policySourceOf } from './policy/sources/policy-source.ts';
+import { recheck } from './recheck.ts';
 import { deploymentKey } from './store/deployment-key.ts';
 import type { Store } from './store/sql.ts';
 import { toolsView, visibilityHints } from './tools-view.ts';
 import { Upstreams } from './upstreams/upstreams.ts';
 import { version } from './version.ts';
+import { wrapNotification } from './wrap-uris.ts';
 
 export interface GatewayOptions {
 	readonly store: Store;
@@ -88,7 +90,7 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 		keepIn: join(config.dataDir, 'policy'),
 		onChange: async (status, change) => {
 			onNews(policyNews(status, change));
-			mcp.toolsChanged();
+			mcp.listsChanged();
 			await record(activationEvent(status, change)).catch(onFault);
 		},
 		onFault,
@@ -122,8 +124,7 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 	const operator = { id: config.operator.as, groups: memberships(config.operator.as) };
 
 	const input = createInput({ nowMs, environment: config.environment });
-	const deps: CallToolDeps = {
-		capabilities,
+	const deps: PathDeps = {
 		policy,
 		input,
 		obligations: new ObligationDesk({
@@ -140,7 +141,7 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 		onFault,
 	};
 	const mcp = new McpEndpoint({
-		gate: createGate({ ...deps, capabilities, upstreams, callTool: (call, narrowed) => callTool(call, narrowed ?? deps) }),
+		gate: createGate({ ...deps, capabilities, upstreams }),
 		sessions: {
 			total: config.limits.sessions,
 			perPrincipal: config.limits.sessionsPerPrincipal,
@@ -154,7 +155,10 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 		onFault,
 		nowMs,
 	});
-	capabilities.onListChanged(() => mcp.toolsChanged());
+	capabilities.onListChanged((changed) => mcp.listsChanged(changed));
+	upstreams.onNotification((upstream, agentSessionId, message) =>
+		mcp.notified(upstream, agentSessionId, wrapNotification(message, (uri) => capabilities.naming.wrapUri(upstream, uri))),
+	);
 
 	const readiness = (): PartState[] => [
 		{ part: 'store', isVital: true, isReady: admission.isHeld, says: admission.isHeld ? storeSays(store) : 'the database can not be reached; no call is served' },
@@ -203,6 +207,7 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 			},
 		},
 		proof,
+		recheck: async (decisionId) => recheck((await trail.search({ decisionId }, { limit: 100 })).events.reverse(), policy.status().active === undefined ? undefined : policy.judge()),
 		policy,
 		budgets,
 		tokens,

@@ -1,25 +1,27 @@
 import { randomUUID } from 'node:crypto';
 import type { Admission, Admitted } from './admission.ts';
 import type { HoldEnd } from './approvals/approval.ts';
-import type { BudgetCharge, Decision, EventKind, JsonObject, Outcome, Reason, Tool, ToolCall, TrailEvent } from './domain.ts';
+import { changedPaths } from './changed-paths.ts';
+import type { BudgetCharge, Capability, DecidedRequest, Decision, EventKind, JsonObject, Outcome, Reason, TrailEvent } from './domain.ts';
 import { numberAt } from './json-pointer.ts';
 import { refusals } from './refusals.ts';
 import type { UpstreamAnswer } from './upstreams/upstream-call.ts';
 
-/** A tool name is the agent's own text: enough of it to recognise. */
+/** A name that nobody offers is the agent's own text: enough of it to recognise. */
 const MAX_NAME_CHARACTERS = 200;
 
-/** What is known of one call so far; makes its events, and closes it exactly once. */
+/** What is known of one decided request so far; makes its events, and closes it exactly once. */
 export class CallRecord {
-	readonly call: ToolCall;
+	readonly call: DecidedRequest;
 	readonly #nowMs: () => number;
 	readonly #startedMs: number;
 	argumentsDigest = '';
 	/** Of the bundle that judged last; empty before any did. */
 	revision = '';
-	tool: Tool | undefined;
+	capability: Capability | undefined;
 	#decision: Decision | undefined;
 	#input: JsonObject | undefined;
+	#redacted: readonly string[] = [];
 	#approvalId: string | undefined;
 	#charges: readonly BudgetCharge[] = [];
 	#intentId: string | undefined;
@@ -29,7 +31,7 @@ export class CallRecord {
 	#why: string | undefined;
 	#resultBytes: number | undefined;
 
-	constructor(call: ToolCall, nowMs: () => number) {
+	constructor(call: DecidedRequest, nowMs: () => number) {
 		this.call = call;
 		this.#nowMs = nowMs;
 		this.#startedMs = nowMs();
@@ -43,14 +45,17 @@ export class CallRecord {
 	/** What was decided before does not speak for the round that begins. */
 	resolving(revision: string): void {
 		this.revision = revision;
-		this.tool = undefined;
+		this.capability = undefined;
 		this.#decision = undefined;
 		this.#input = undefined;
+		this.#redacted = [];
 	}
 
 	decided(decision: Decision, input: JsonObject, recorded: JsonObject): void {
 		this.#decision = decision;
 		this.#input = { ...input, arguments: recorded };
+		// Whoever decides it again has to know what is not as it was; mostly everything is.
+		this.#redacted = recorded === this.call.arguments ? [] : changedPaths(this.call.arguments, recorded);
 	}
 
 	held(end: HoldEnd): void {
@@ -88,7 +93,7 @@ export class CallRecord {
 	}
 
 	event(kind: EventKind, fields: Partial<TrailEvent>): TrailEvent {
-		const { call, tool } = this;
+		const { call, capability } = this;
 		const { principal, agent, session } = call.caller;
 		const leading = this.#leadingReason();
 		return {
@@ -101,8 +106,8 @@ export class CallRecord {
 			agent: agent.id,
 			...(session.id === undefined ? {} : { session: session.id }),
 			...(session.turn === undefined ? {} : { turn: session.turn }),
-			...(tool === undefined ? {} : { server: tool.upstream }),
-			tool: tool?.name ?? call.name.slice(0, MAX_NAME_CHARACTERS),
+			...(capability === undefined ? {} : { server: capability.upstream }),
+			tool: capability?.name ?? this.#saidName(),
 			...(this.#decision === undefined ? {} : { decisionId: this.#decision.id }),
 			...(this.#intentId === undefined ? {} : { intentId: this.#intentId }),
 			...(this.#approvalId === undefined ? {} : { approvalId: this.#approvalId }),
@@ -110,7 +115,14 @@ export class CallRecord {
 			...(this.revision === '' ? {} : { revision: this.revision }),
 			...(kind === 'outcome' ? {} : { input: this.#input ?? this.#undecidedInput() }),
 			...fields,
+			...(kind === 'outcome' || this.#redacted.length === 0 ? {} : { detail: { ...fields.detail, redacted: [...this.#redacted] } }),
 		};
+	}
+
+	#saidName(): string {
+		const { name, message } = this.call;
+		const said = name.slice(0, MAX_NAME_CHARACTERS);
+		return message['method'] === 'tools/call' ? said : `${String(message['method'])} ${said}`;
 	}
 
 	/** Why the call is not simply let through. Budgets that had room say nothing: they stand among the reservations. */

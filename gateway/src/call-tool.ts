@@ -2,10 +2,14 @@ import { randomUUID } from 'node:crypto';
 import type { Admission } from './admission.ts';
 import type { ApprovalWish, HoldEnd } from './approvals/approval.ts';
 import type {
+	ArgumentProblem,
 	BudgetCharge,
 	BudgetDemand,
+	Capability,
+	DecidedRequest,
 	Decision,
 	DecisionDocument,
+	Item,
 	JsonObject,
 	Outcome,
 	Reason,
@@ -19,22 +23,21 @@ import type { Obligations } from './policy/obligations.ts';
 import { refusals } from './refusals.ts';
 import type { UpstreamAnswer, UpstreamCall } from './upstreams/upstream-call.ts';
 
-export interface CallToolDeps {
-	readonly capabilities: { find(listedName: string): Tool | undefined };
+export interface PathDeps {
 	/** @throws {PolicyError} there is no valid bundle. */
 	readonly policy: { judge(): Judge };
 	readonly input: {
-		list(caller: ToolCall['caller'], tool: Tool): JsonObject;
-		call(call: ToolCall, tool: Tool, argumentsDigest: string, releases: readonly Release[]): JsonObject;
+		list(caller: DecidedRequest['caller'], capability: Tool | Item): JsonObject;
+		call(request: DecidedRequest, capability: Tool | Item, argumentsDigest: string, releases: readonly Release[]): JsonObject;
 	};
 	readonly obligations: {
 		/** @throws {PolicyError} an obligation can't be fulfilled. */
 		accept(document: DecisionDocument, args: JsonObject, patterns: Judge['patterns']): Obligations;
 		/** The result after the redactions of every document; undefined when it no longer fits its output schema. @throws {PolicyError} */
-		redactResult(documents: readonly DecisionDocument[], result: JsonObject, tool: Tool, patterns: Judge['patterns']): JsonObject | undefined;
+		redactResult(documents: readonly DecisionDocument[], result: JsonObject, capability: Tool | Item, patterns: Judge['patterns']): JsonObject | undefined;
 	};
 	readonly approvals: { hold(wish: ApprovalWish): Promise<HoldEnd> };
-	readonly budgets: { charges(demands: readonly BudgetDemand[], call: ToolCall, tool: Tool): BudgetCharge[] };
+	readonly budgets: { charges(demands: readonly BudgetDemand[], request: DecidedRequest, capability: Capability): BudgetCharge[] };
 	readonly admission: Admission;
 	readonly upstreams: { call(call: UpstreamCall): Promise<UpstreamAnswer> };
 	readonly keyedDigest: (value: JsonObject) => string;
@@ -44,20 +47,49 @@ export interface CallToolDeps {
 	readonly onFault: (error: unknown, callId: string) => void;
 }
 
-/** One exit, and it records. `run` has many exits, and never does. */
-export async function callTool(call: ToolCall, deps: CallToolDeps): Promise<Outcome> {
-	const record = new CallRecord(call, deps.nowMs);
-	let outcome: Outcome;
-	try {
-		outcome = await run(call, record, deps);
-	} catch (error) {
-		outcome = refusals.fromThrow(error, record);
-		deps.onFault(error, call.id);
-	}
-	return record.close(outcome, deps.admission, (error) => deps.onFault(error, call.id));
+export interface CallToolDeps extends PathDeps {
+	readonly capabilities: { find(listedName: string): Tool | undefined };
 }
 
-async function run(call: ToolCall, record: CallRecord, deps: CallToolDeps): Promise<Outcome> {
+/** What a request asks for: all in which a `tools/call` and the other decided requests differ. */
+export interface Asked<C extends Tool | Item> {
+	/** The word before its name in a sentence. */
+	readonly noun: string;
+	/** What the agent names, as it is offered now, whoever asks; undefined: nothing. */
+	find(): C | undefined;
+	/** The answer where there is no such thing, or not for this principal. */
+	unknown(): Outcome;
+	/** The first problem of the arguments. */
+	problem(capability: C): ArgumentProblem | undefined;
+	/** The judged message with the upstream's own names and the sent form of the arguments: unknown fields and `_meta` pass untouched. */
+	forwarded(capability: C, sent: JsonObject): JsonObject;
+}
+
+/** One `tools/call`, to its recorded end. Never rejects. */
+export async function callTool(call: ToolCall, deps: CallToolDeps): Promise<Outcome> {
+	return decideAndRelay(call, deps, {
+		noun: 'tool',
+		find: () => deps.capabilities.find(call.name),
+		unknown: () => refusals.unknownTool(call.name),
+		problem: (tool) => call.unreadable ?? tool.validate(call.arguments),
+		forwarded: (tool, sent) => ({ ...call.message, params: { ...(call.message['params'] as JsonObject), name: tool.name, arguments: sent } }),
+	});
+}
+
+/** The path of every decided request. One exit, and it records. `run` has many exits, and never does. */
+export async function decideAndRelay<C extends Tool | Item>(request: DecidedRequest, deps: PathDeps, asked: Asked<C>): Promise<Outcome> {
+	const record = new CallRecord(request, deps.nowMs);
+	let outcome: Outcome;
+	try {
+		outcome = await run(request, asked, record, deps);
+	} catch (error) {
+		outcome = refusals.fromThrow(error, record);
+		deps.onFault(error, request.id);
+	}
+	return record.close(outcome, deps.admission, (error) => deps.onFault(error, request.id));
+}
+
+async function run<C extends Tool | Item>(call: DecidedRequest, asked: Asked<C>, record: CallRecord, deps: PathDeps): Promise<Outcome> {
 	const argumentsDigest = deps.keyedDigest(call.arguments);
 	record.argumentsDigest = argumentsDigest;
 	let releases: readonly Release[] = [];
@@ -68,19 +100,19 @@ async function run(call: ToolCall, record: CallRecord, deps: CallToolDeps): Prom
 		// 1. Resolve. No access answers exactly as unknown, before anything looks at the arguments.
 		const judge = deps.policy.judge();
 		record.resolving(judge.revision);
-		const tool = deps.capabilities.find(call.name);
-		if (tool === undefined) return refusals.unknownTool(call.name);
-		record.tool = tool;
-		if (!judge.list(deps.input.list(call.caller, tool))) return refusals.unknownTool(call.name);
-		if (tool.quarantine !== undefined) return refusals.quarantined(call.name, tool.quarantine);
+		const capability = asked.find();
+		if (capability === undefined) return asked.unknown();
+		record.capability = capability;
+		if (!judge.list(deps.input.list(call.caller, capability))) return asked.unknown();
+		if (capability.quarantine !== undefined) return refusals.quarantined(asked.noun, call.name, capability.quarantine);
 
 		// 2. Validate, so that policy sees well-typed input only, and never more of it than it can judge in time.
 		if (call.argumentsBytes > deps.limits.argumentsBytes) return refusals.argumentsTooLarge(call, deps.limits.argumentsBytes);
-		const problem = call.unreadable ?? tool.validate(call.arguments);
+		const problem = asked.problem(capability);
 		if (problem !== undefined) return refusals.invalidArguments(call.name, problem);
 
 		// 3. Decide.
-		const input = deps.input.call(call, tool, argumentsDigest, releases);
+		const input = deps.input.call(call, capability, argumentsDigest, releases);
 		const decision: Decision = { id: randomUUID(), revision: judge.revision, document: judge.call(input) };
 		const { document } = decision;
 
@@ -97,11 +129,12 @@ async function run(call: ToolCall, record: CallRecord, deps: CallToolDeps): Prom
 			const end = await deps.approvals.hold({
 				event: record.event('decision', { decision: 'approvalRequired' }),
 				call,
-				tool,
+				tool: capability,
 				decision,
 				argumentsDigest,
 				sentDigest,
 				recorded: obligations.recorded,
+				sent: obligations.sent,
 			});
 			record.held(end);
 			if (end.kind !== 'approved') return refusals.fromHold(end, decision, leading);
@@ -110,13 +143,13 @@ async function run(call: ToolCall, record: CallRecord, deps: CallToolDeps): Prom
 		}
 
 		// 6. Admit: reserve, claim and intend in one transaction. No record, no call.
-		const charges = deps.budgets.charges(document.budgets, call, tool);
+		const charges = deps.budgets.charges(document.budgets, call, capability);
 		const admitted = await deps.admission.admit({
 			event: record.intent(charges),
 			charges,
 			...(approvalId === undefined
 				? {}
-				: { claim: { approvalId, sentDigest: deps.keyedDigest(obligations.sent), definitionDigest: tool.digest } }),
+				: { claim: { approvalId, sentDigest: deps.keyedDigest(obligations.sent), definitionDigest: capability.digest } }),
 		});
 		record.admitted(admitted);
 		if (admitted.kind === 'budgetExceeded') return refusals.budgetExceeded(admitted, decision, deps.nowMs());
@@ -124,38 +157,35 @@ async function run(call: ToolCall, record: CallRecord, deps: CallToolDeps): Prom
 
 		// 7. Forward, once. After a timeout or a broken answer the call may have run; it is never retried.
 		const answer = await deps.upstreams.call({
-			upstream: tool.upstream,
+			upstream: capability.upstream,
 			...(call.caller.session.id === undefined ? {} : { sessionId: call.caller.session.id }),
-			message: forwarded(call, tool, obligations.sent),
+			principalId: call.caller.principal.id,
+			era: call.caller.session.era,
+			message: asked.forwarded(capability, obligations.sent),
+			...(capability.kind === undefined ? { definition: capability.definition } : {}),
 			...(obligations.timeoutMs === undefined ? {} : { timeoutMs: obligations.timeoutMs }),
 			maxResultBytes: Math.min(obligations.maxResultBytes ?? Infinity, deps.limits.resultBytes),
 			downstream: call.downstream,
 		});
 		record.answered(answer);
-		if (answer.kind !== 'answered') return refusals.fromUpstream(answer, tool, decision);
+		if (answer.kind !== 'answered') return refusals.fromUpstream(answer, capability.upstream, decision);
 
 		// 8. Result rules, then the one exit settles and records.
-		return judgeResult(answer.message, { tool, decision, input, judge, deps, record });
+		return judgeResult(answer.message, { capability, decision, input, judge, deps, record });
 	}
 }
 
-/** The judged message itself with the upstream's name and the sent form: unknown fields and `_meta` pass untouched. */
-function forwarded(call: ToolCall, tool: Tool, sent: JsonObject): JsonObject {
-	const params = call.message['params'] as JsonObject;
-	return { ...call.message, params: { ...params, name: tool.name, arguments: sent } };
-}
-
 interface Answered {
-	readonly tool: Tool;
+	readonly capability: Tool | Item;
 	readonly decision: Decision;
 	readonly input: JsonObject;
 	readonly judge: Judge;
-	readonly deps: CallToolDeps;
+	readonly deps: PathDeps;
 	readonly record: CallRecord;
 }
 
 /** The answer after result rules. A policy that can't judge a result withholds it: the call ran, its answer stays here. */
-function judgeResult(message: JsonObject, { tool, decision, input, judge, deps, record }: Answered): Outcome {
+function judgeResult(message: JsonObject, { capability, decision, input, judge, deps, record }: Answered): Outcome {
 	const decisionId = decision.id;
 	if ('error' in message) {
 		return { kind: 'answered', word: 'tool_error', answer: { error: message['error'] as JsonObject }, decisionId };
@@ -164,7 +194,7 @@ function judgeResult(message: JsonObject, { tool, decision, input, judge, deps, 
 	try {
 		const document = judge.result({ ...input, result });
 		if (document.verdict !== 'allow') return refusals.withheld(decision, document.reasons[0]);
-		const redacted = deps.obligations.redactResult([decision.document, document], result, tool, judge.patterns);
+		const redacted = deps.obligations.redactResult([decision.document, document], result, capability, judge.patterns);
 		if (redacted === undefined) return refusals.withheld(decision, { rule: 'toolgate.output', message: 'the redacted result no longer fits its output schema' });
 		record.returned(result);
 		return { kind: 'answered', word: redacted['isError'] === true ? 'tool_error' : 'ok', answer: { result: redacted }, decisionId };

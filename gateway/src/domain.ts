@@ -43,22 +43,34 @@ export interface ArgumentProblem {
 	readonly message: string;
 }
 
-/** A tool as one upstream offers it. */
-export interface Tool {
+/** What one upstream offers: a tool, a resource, a template of resources, or a prompt. */
+export interface Capability {
 	readonly upstream: string;
-	/** The upstream's own name. */
+	/** A tool's own name. Of anything else what the trail, approvals and budgets call it, with the method: `resources/read file:///a`. */
 	readonly name: string;
-	/** The name agents use: equal to `name`, or prefixed where there are several upstreams. */
+	/** What agents call it: the upstream's own name, or that with the upstream before it where there are several. */
 	readonly listedName: string;
 	/** The definition as the upstream sent it. */
 	readonly definition: JsonObject;
 	/** `sha256:<64 hex>` over the canonical JSON of the definition. */
 	readonly digest: string;
 	readonly pinned: boolean;
-	/** Why the tool is held back; absent when it is not. */
+	/** Why it is held back; absent when it is not. */
 	readonly quarantine?: string;
+}
+
+/** A tool as one upstream offers it. */
+export interface Tool extends Capability {
+	readonly kind?: undefined;
 	/** First problem of the arguments against the tool's schema, or undefined. */
 	validate(args: JsonObject): ArgumentProblem | undefined;
+}
+
+export type ItemKind = 'resource' | 'resourceTemplate' | 'prompt';
+
+/** Anything but a tool. */
+export interface Item extends Capability {
+	readonly kind: ItemKind;
 }
 
 /** Where the messages that belong to one call go: the stream of the request that carried it. */
@@ -76,13 +88,14 @@ export interface Downstream {
 	readonly cancelled: AbortSignal;
 }
 
-/** One `tools/call`. */
-export interface ToolCall {
-	/** UUID; joins every event of the call. */
+/** One request that is decided: a `tools/call`, or one for a resource, a prompt or a completion. The message's method says which. */
+export interface DecidedRequest {
+	/** UUID; joins every event of the request. */
 	readonly id: string;
 	readonly caller: Caller;
-	/** The name as the agent said it. */
+	/** The name or URI as the agent said it. */
 	readonly name: string;
+	/** What rules may look at beside the name; empty where the method has nothing of the kind. */
 	readonly arguments: JsonObject;
 	/** What could not be read exactly in the arguments (a number, a text); they are empty then, and the call is refused as `invalid_arguments`. */
 	readonly unreadable?: ArgumentProblem;
@@ -92,6 +105,9 @@ export interface ToolCall {
 	readonly message: JsonObject;
 	readonly downstream: Downstream;
 }
+
+/** One `tools/call`. */
+export type ToolCall = DecidedRequest;
 
 export const VERDICTS = ['deny', 'approvalRequired', 'budget', 'allow'] as const;
 export type Verdict = (typeof VERDICTS)[number];
@@ -180,6 +196,8 @@ export type OutcomeWord = (typeof OUTCOME_WORDS)[number];
 
 export const REFUSAL_WORDS = [
 	'unknown_tool',
+	'unknown_resource',
+	'unknown_prompt',
 	'invalid_arguments',
 	'quarantined',
 	'approval_pending',
@@ -242,6 +260,7 @@ export interface TrailEvent {
 	readonly session?: string;
 	readonly turn?: string;
 	readonly server?: string;
+	/** The tool's own name; of other requests the method and what it is for, `resources/read file:///a`. */
 	readonly tool?: string;
 	/** The first word of the trace. */
 	readonly decision?: DecisionWord;

@@ -1,43 +1,79 @@
-import type { CallToolDeps } from './call-tool.ts';
+import { callTool, type PathDeps } from './call-tool.ts';
 import type { Capabilities } from './capabilities/capabilities.ts';
-import type { JsonObject, Outcome, ToolCall } from './domain.ts';
-import { ToolGateError } from './errors.ts';
+import type { DecidedRequest, Item, JsonObject, Outcome, Tool } from './domain.ts';
+import { PolicyError, ToolGateError } from './errors.ts';
 import { callEnded, type CallEnded } from './http/metrics.ts';
-import { type KnownTools, listTools } from './list-tools.ts';
+import { isObject } from './json-object.ts';
+import { type Known, type ListMethod, listOffered } from './list-offered.ts';
 import type { AgentSession, Gate } from './mcp/exchange.ts';
+import { relayRequest } from './relay-request.ts';
 import type { Upstreams } from './upstreams/upstreams.ts';
 import { version } from './version.ts';
+import { wrapResult } from './wrap-uris.ts';
 
-export interface GateDeps extends CallToolDeps {
+export interface GateDeps extends PathDeps {
 	readonly capabilities: Capabilities;
 	readonly upstreams: Upstreams;
-	/** The path of a call; `narrowed` sees the tools of one upstream only. */
-	readonly callTool: (call: ToolCall, narrowed?: CallToolDeps) => Promise<Outcome>;
 }
+
+/** Of requests that nobody decides: an agent waits for no upstream longer than this. */
+const SIDE_TIMEOUT_MS = 2_000;
+/** What several upstreams have together, unless one of them says more. */
+const NOBODY = { capabilities: {}, serverInfo: { name: 'toolgate', version } } as const;
 
 /** What the agents' side asks of the rest of the gateway. */
 export function createGate(deps: GateDeps): Gate {
 	const { capabilities, upstreams, policy, input } = deps;
-	const names = new Set(upstreams.all.map(({ name }) => name));
+	const within = (upstream: string | undefined) => (one: { readonly upstream: string } | undefined) => one !== undefined && (upstream === undefined || one.upstream === upstream);
+	const namesOf = (upstream: string | undefined) => upstreams.all.map(({ name }) => name).filter((name) => upstream === undefined || name === upstream);
 
-	const known = (upstream: string | undefined): KnownTools => {
+	const offered: Readonly<Record<ListMethod, () => readonly (Tool | Item)[]>> = {
+		'tools/list': () => capabilities.tools(),
+		'resources/list': () => capabilities.resources(),
+		'resources/templates/list': () => capabilities.resourceTemplates(),
+		'prompts/list': () => capabilities.prompts(),
+	};
+	const known = (method: ListMethod, upstream: string | undefined): Known => {
 		const statuses = capabilities.status().filter(({ name }) => upstream === undefined || name === upstream);
 		if (statuses.length > 0 && statuses.every(({ state }) => state === 'down')) {
 			throw new ToolGateError('UPSTREAM_UNAVAILABLE', `${statuses.map(({ name, why }) => `${name} can't be reached (${why})`).join('; ')}, and nothing is cached`);
 		}
 		return {
-			tools: upstream === undefined ? capabilities.tools() : capabilities.tools().filter((tool) => tool.upstream === upstream),
+			offered: upstream === undefined ? offered[method]() : offered[method]().filter(within(upstream)),
 			staleUpstreams: statuses.filter(({ state }) => state === 'cached').map(({ name }) => name),
 		};
 	};
 
-	return {
-		hasUpstream: (name) => names.has(name),
+	/** What agents name, where it is of the one upstream that they see. */
+	const found = (upstream: string | undefined) => {
+		const isWithin = within(upstream);
+		const only = <T extends Tool | Item>(one: T | undefined): T | undefined => (isWithin(one) ? one : undefined);
+		return {
+			find: (name: string) => only(capabilities.find(name)),
+			findPrompt: (name: string) => only(capabilities.findPrompt(name)),
+			findResource: (uri: string) => only(capabilities.findResource(uri)),
+			findTemplate: (uri: string) => only(capabilities.resourceTemplates().find(({ listedName }) => listedName === uri)),
+		};
+	};
 
-		async initialize(session: AgentSession, params: JsonObject): Promise<JsonObject> {
+	/** A request that nobody decides, to each of these upstreams; what they answer changes nothing. */
+	const tellEach = async (session: AgentSession, names: readonly string[], message: JsonObject): Promise<void> => {
+		const downstream = { notify: () => {}, cancelled: AbortSignal.timeout(SIDE_TIMEOUT_MS) };
+		await Promise.all(
+			names.map((upstream) =>
+				upstreams.request({ upstream, sessionId: session.id, principalId: session.principalId, era: 'legacy', message, timeoutMs: SIDE_TIMEOUT_MS, downstream }),
+			),
+		);
+	};
+
+	return {
+		hasUpstream: (name) => upstreams.all.some((upstream) => upstream.name === name),
+
+		async initialize(session, params) {
 			const opening = upstreams.openSession(session.id, params);
-			const [only] = session.upstream !== undefined ? [session.upstream] : names.size === 1 ? names : [];
-			if (only === undefined) return { protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo: { name: 'toolgate', version } };
+			const names = namesOf(session.upstream);
+			const [only] = names;
+			if (only === undefined || names.length > 1) return together(names.map((name) => capabilities.upstreamCapabilities(name)));
 			const cached = capabilities.initializeResult(only);
 			if (cached !== undefined) return cached;
 			await opening;
@@ -47,21 +83,65 @@ export function createGate(deps: GateDeps): Gate {
 			return fresh;
 		},
 
-		listTools: (caller, params, upstream) => listTools(caller, params, upstream, { capabilities: { list: known }, policy, input }),
+		list: (method, caller, params, upstream) => listOffered(method, caller, params, upstream, { capabilities: { list: known }, policy, input }),
 
-		async callTool(call, upstream) {
+		async decide(request: DecidedRequest, upstream) {
 			const began = performance.now();
-			const narrowed: CallToolDeps | undefined =
-				upstream === undefined
-					? undefined
-					: { ...deps, capabilities: { find: (name) => { const tool = capabilities.find(name); return tool?.upstream === upstream ? tool : undefined; } } };
-			const outcome = await deps.callTool(call, narrowed);
-			if (callEnded.hasSubscribers) {
-				callEnded.publish({ word: outcome.word, server: capabilities.find(call.name)?.upstream, durationMs: performance.now() - began } satisfies CallEnded);
-			}
-			return outcome;
+			const method = request.message['method'] as string;
+			let server: string | undefined;
+			// The path looks again when a wait ends: the last look is the one that counts.
+			const noted = <A extends unknown[], T extends Tool | Item>(find: (...args: A) => T | undefined) => (...args: A): T | undefined => {
+				const one = find(...args);
+				server = one?.upstream ?? server;
+				return one;
+			};
+			const { find, findPrompt, findResource, findTemplate } = found(upstream);
+			const outcome =
+				method === 'tools/call'
+					? await callTool(request, { ...deps, capabilities: { find: noted(find) } })
+					: await relayRequest(request, { ...deps, capabilities: { findPrompt: noted(findPrompt), findResource: noted(findResource), findTemplate: noted(findTemplate) } });
+			if (callEnded.hasSubscribers) callEnded.publish({ word: outcome.word, server, durationMs: performance.now() - began } satisfies CallEnded);
+			return server === undefined ? outcome : wrapped(outcome, method, server);
 		},
+
+		isVisible(caller, listedUri) {
+			const resource = capabilities.findResource(listedUri);
+			try {
+				return resource !== undefined && resource.quarantine === undefined && policy.judge().list(input.list(caller, resource));
+			} catch (error) {
+				if (error instanceof PolicyError) return false;
+				throw error;
+			}
+		},
+
+		async setLogLevel(session, level) {
+			const names = namesOf(session.upstream).filter((name) => 'logging' in capabilities.upstreamCapabilities(name));
+			await tellEach(session, names, { jsonrpc: '2.0', id: 0, method: 'logging/setLevel', params: { level } });
+		},
+
+		async unsubscribe(session, listedUri) {
+			const { upstream, uri } = capabilities.naming.unwrapUri(listedUri) ?? {};
+			if (upstream === undefined || uri === undefined) return;
+			await tellEach(session, [upstream], { jsonrpc: '2.0', id: 0, method: 'resources/unsubscribe', params: { uri } });
+		},
+
+		notify: (session, message) => upstreams.notify(session.id, message),
 
 		sessionEnded: ({ id }) => void upstreams.closeSession(id),
 	};
+
+	function wrapped(outcome: Outcome, method: string, upstream: string): Outcome {
+		const { naming } = capabilities;
+		if (!naming.isPrefixed || outcome.kind !== 'answered' || !('result' in outcome.answer)) return outcome;
+		return { ...outcome, answer: { result: wrapResult(method, outcome.answer.result, (uri) => naming.wrapUri(upstream, uri)) } };
+	}
+}
+
+/** What several upstreams say of themselves, as one: a capability that one of them has is there. */
+function together(all: readonly JsonObject[]): JsonObject {
+	const capabilities: JsonObject = {};
+	for (const declared of all) {
+		for (const [name, details] of Object.entries(declared)) capabilities[name] = { ...(capabilities[name] as JsonObject | undefined), ...(isObject(details) ? details : {}) };
+	}
+	return { ...NOBODY, capabilities };
 }

@@ -1,7 +1,7 @@
 import type { Admitted } from './admission.ts';
 import type { HoldEnd } from './approvals/approval.ts';
 import type { CallRecord } from './call-record.ts';
-import type { ArgumentProblem, Decision, Outcome, Reason, Refusal, Tool, ToolCall, TrailWord } from './domain.ts';
+import type { ArgumentProblem, DecidedRequest, Decision, Outcome, Reason, Refusal, TrailWord } from './domain.ts';
 import { Overloaded, PolicyError } from './errors.ts';
 import { StoreUnavailable } from './store/sql.ts';
 import type { UpstreamAnswer } from './upstreams/upstream-call.ts';
@@ -32,10 +32,14 @@ const inWords = (ms: number): string => {
 export const refusals = {
 	unknownTool: (name: string) => refused('unknown_tool', `Unknown tool: ${name}`),
 
-	quarantined: (name: string, why: string) =>
-		refused('quarantined', `The tool ${name} is held back: ${why}. An operator has to accept it; don't retry.`),
+	unknownResource: (uri: string) => refused('unknown_resource', `Resource not found: ${uri}`),
 
-	argumentsTooLarge: (call: ToolCall, limitBytes: number) =>
+	unknownPrompt: (name: string) => refused('unknown_prompt', `Unknown prompt: ${name}`),
+
+	quarantined: (noun: string, name: string, why: string) =>
+		refused('quarantined', `The ${noun} ${name} is held back: ${why}. An operator has to accept it; don't retry.`),
+
+	argumentsTooLarge: (call: DecidedRequest, limitBytes: number) =>
 		refused('invalid_arguments', `The arguments of ${call.name} have ${call.argumentsBytes} bytes; at most ${limitBytes} are judged. Send less.`),
 
 	invalidArguments: (name: string, { pointer, message }: ArgumentProblem) =>
@@ -89,17 +93,17 @@ export const refusals = {
 	unclaimable: ({ why, state }: Extract<Admitted, { kind: 'unclaimable' }>, decision: Decision) =>
 		refused(state === 'expired' || state === 'withdrawn' || state === 'outcome_unknown' ? state : 'approvalRequired', `The approval can't be used: ${why}. Nothing was run.`, { decisionId: decision.id }),
 
-	fromUpstream(answer: Exclude<UpstreamAnswer, { kind: 'answered' }>, tool: Tool, decision: Decision): Outcome {
+	fromUpstream(answer: Exclude<UpstreamAnswer, { kind: 'answered' }>, upstream: string, decision: Decision): Outcome {
 		const decisionId = decision.id;
 		switch (answer.kind) {
 			case 'not_sent':
-				return refused('upstream_error', `The server ${tool.upstream} can't be reached (${answer.why}). The call was not sent; it may be tried again later.`, { decisionId, retryAfterMs: OVERLOAD_RETRY_MS });
+				return refused('upstream_error', `The server ${upstream} can't be reached (${answer.why}). The call was not sent; it may be tried again later.`, { decisionId, retryAfterMs: OVERLOAD_RETRY_MS });
 			case 'timed_out':
-				return refused('upstream_timeout', `The server ${tool.upstream} did not answer in time (${answer.why}). The call may have run: check before you repeat it.`, { decisionId });
+				return refused('upstream_timeout', `The server ${upstream} did not answer in time (${answer.why}). The call may have run: check before you repeat it.`, { decisionId });
 			case 'broken':
-				return refused('outcome_unknown', `The answer of ${tool.upstream} broke off (${answer.why}). The call may have run: check before you repeat it.`, { decisionId });
+				return refused('outcome_unknown', `The answer of ${upstream} broke off (${answer.why}). The call may have run: check before you repeat it.`, { decisionId });
 			case 'too_large':
-				return refused('withheld', `The answer of ${tool.upstream} was withheld (${answer.why}). The call has run; don't repeat it, ask for less.`, { decisionId });
+				return refused('withheld', `The answer of ${upstream} was withheld (${answer.why}). The call has run; don't repeat it, ask for less.`, { decisionId });
 		}
 	},
 

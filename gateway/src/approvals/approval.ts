@@ -1,4 +1,4 @@
-import type { Answer, ApprovalRequirement, Decision, JsonObject, Reason, Release, Tool, ToolCall, TrailEvent } from '../domain.ts';
+import type { Answer, ApprovalRequirement, Capability, DecidedRequest, Decision, JsonObject, Reason, Release, TrailEvent } from '../domain.ts';
 
 /** `pending → approved | rejected`; both end by themselves as expired or withdrawn; `approved → dispatched → done | outcome_unknown`. */
 export type ApprovalState = 'pending' | 'approved' | 'rejected' | 'expired' | 'withdrawn' | 'dispatched' | 'done' | 'outcome_unknown';
@@ -29,6 +29,8 @@ export interface ApprovalView {
 	readonly tool: string;
 	/** The recorded form of the arguments. */
 	readonly arguments: JsonObject;
+	/** JSON Pointers of what is masked or missing there only: the upstream gets it as it is. */
+	readonly recordOnly: readonly string[];
 	readonly reasons: readonly Reason[];
 	readonly requirements: readonly ApprovalRequirement[];
 	readonly votes: readonly Vote[];
@@ -69,12 +71,14 @@ export interface Notifier {
 export interface ApprovalWish {
 	/** The decision event, appended with the approval in one transaction. */
 	readonly event: TrailEvent;
-	readonly call: ToolCall;
-	readonly tool: Tool;
+	readonly call: DecidedRequest;
+	readonly tool: Capability;
 	readonly decision: Decision;
 	readonly argumentsDigest: string;
 	readonly sentDigest: string;
 	readonly recorded: JsonObject;
+	/** The arguments as they will be sent, to tell the approver where the record differs; it isn't kept. */
+	readonly sent: JsonObject;
 }
 
 /** How a held call's wait ended. */

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { BudgetCharge, BudgetDemand, Tool, ToolCall, TrailEvent } from '../domain.ts';
+import type { BudgetCharge, BudgetDemand, Capability, DecidedRequest, TrailEvent } from '../domain.ts';
 import { ToolGateError } from '../errors.ts';
 import { eventRow } from '../store/event-row.ts';
 import { type Sql, type SqlRow, StoreUnavailable } from '../store/sql.ts';
@@ -22,7 +22,7 @@ export interface BudgetView {
 
 export interface Budgets {
 	/** @throws {PolicyError} a demand can't be understood */
-	charges(demands: readonly BudgetDemand[], call: ToolCall, tool: Tool): BudgetCharge[];
+	charges(demands: readonly BudgetDemand[], call: DecidedRequest, tool: Capability): BudgetCharge[];
 	/** Windows that are open now, the most used first. */
 	list(): Promise<BudgetView[]>;
 	show(key: string): Promise<BudgetView | undefined>;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { BudgetCharge, BudgetDemand, BudgetDimension, Tool, ToolCall } from '../domain.ts';
+import type { BudgetCharge, BudgetDemand, BudgetDimension, Capability, DecidedRequest } from '../domain.ts';
 import { storable } from '../store/event-row.ts';
 import { windowOf } from './windows.ts';
 
@@ -12,7 +12,7 @@ const ATTEMPTS = 'calls';
  * What one call takes from which budgets at `nowMs` on the database's clock. Demands of one budget are merged: costs added, least limit.
  * @throws {PolicyError} a demand can't be understood
  */
-export function charges(demands: readonly BudgetDemand[], call: ToolCall, tool: Tool, nowMs: number): BudgetCharge[] {
+export function charges(demands: readonly BudgetDemand[], call: DecidedRequest, tool: Capability, nowMs: number): BudgetCharge[] {
 	const byKey = new Map<string, BudgetCharge>();
 	for (const demand of demands) {
 		const { rule, unit, limit, cost, by, per, timezone, settle, message } = demand;
@@ -46,7 +46,7 @@ export function charges(demands: readonly BudgetDemand[], call: ToolCall, tool: 
 	return [...byKey.values()];
 }
 
-function valueOf(dimension: BudgetDimension, { caller }: ToolCall, tool: Tool): string {
+function valueOf(dimension: BudgetDimension, { caller }: DecidedRequest, tool: Capability): string {
 	const { principal, agent, session } = caller;
 	switch (dimension) {
 		case 'principal':

@@ -2,9 +2,10 @@ import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import type { Test } from 'tap';
-import type { Caller, JsonObject, Outcome, ToolCall } from '../domain.ts';
+import type { Caller, DecidedRequest, JsonObject, Outcome } from '../domain.ts';
 import { groupsOf } from '../groups.ts';
 import { McpEndpoint, type McpOptions } from '../mcp/endpoint.ts';
+import type { ListMethod } from '../list-offered.ts';
 import type { AgentSession, Gate } from '../mcp/exchange.ts';
 import { type AgentsDeps, buildAgentsListener } from './agents.ts';
 import { type AuthenticateOptions, authenticator } from './authenticate.ts';
@@ -14,12 +15,15 @@ import { type AuthenticateOptions, authenticator } from './authenticate.ts';
 export const ok = (text: string): Outcome => ({ kind: 'answered', word: 'ok', answer: { result: { content: [{ type: 'text', text }] } } });
 
 export class FakeGate implements Gate {
-	readonly calls: ToolCall[] = [];
+	readonly calls: DecidedRequest[] = [];
 	readonly listed: Caller[] = [];
 	readonly ended: string[] = [];
+	/** What was passed on without a decision. */
+	readonly told: string[] = [];
+	visible: (listedUri: string) => boolean = () => true;
 	/** What a call comes to. */
-	onCall: (call: ToolCall) => Promise<Outcome> | Outcome = () => ok('done');
-	onList: () => JsonObject = () => ({ tools: [{ name: 'echo', inputSchema: { type: 'object' } }] });
+	onCall: (call: DecidedRequest) => Promise<Outcome> | Outcome = () => ok('done');
+	onList: (method: ListMethod) => JsonObject = () => ({ tools: [{ name: 'echo', inputSchema: { type: 'object' } }] });
 	onInitialize: (session: AgentSession) => JsonObject = () => ({
 		protocolVersion: '2024-11-05',
 		capabilities: { tools: {}, logging: {}, resources: {}, experimental: { x: {} } },
@@ -33,13 +37,25 @@ export class FakeGate implements Gate {
 	async initialize(session: AgentSession): Promise<JsonObject> {
 		return this.onInitialize(session);
 	}
-	listTools(caller: Caller): JsonObject {
+	list(method: ListMethod, caller: Caller): JsonObject {
 		this.listed.push(caller);
-		return this.onList();
+		return this.onList(method);
 	}
-	async callTool(call: ToolCall): Promise<Outcome> {
+	async decide(call: DecidedRequest): Promise<Outcome> {
 		this.calls.push(call);
 		return this.onCall(call);
+	}
+	isVisible(_caller: Caller, listedUri: string): boolean {
+		return this.visible(listedUri);
+	}
+	async setLogLevel(_session: AgentSession, level: string): Promise<void> {
+		this.told.push(`level ${level}`);
+	}
+	async unsubscribe(_session: AgentSession, listedUri: string): Promise<void> {
+		this.told.push(`unsubscribe ${listedUri}`);
+	}
+	notify(_session: AgentSession, message: JsonObject): void {
+		this.told.push(String(message['method']));
 	}
 	sessionEnded(session: AgentSession): void {
 		this.ended.push(session.id);

@@ -81,9 +81,9 @@ t.test('the standing stream carries list changes, at most one a second; a second
 	const headers = await begin();
 	const first = await open('GET', { ...headers, accept: 'text/event-stream' });
 	t.match(await first.next(), /^id: 1-0/);
-	mcp.toolsChanged();
-	mcp.toolsChanged();
-	mcp.toolsChanged();
+	mcp.listsChanged();
+	mcp.listsChanged();
+	mcp.listsChanged();
 	t.match(await first.next(), /tools\/list_changed/);
 	const second = await open('GET', headers);
 	t.equal(await first.next(), 'END');

@@ -12,7 +12,7 @@ t.test('the SDK v1 client initializes, lists, calls, reads a refusal and ends it
 	await client.connect(transport as never);
 	t.match(client.getServerVersion(), { name: 'fixture', title: 'A fixture' });
 	t.equal(client.getInstructions(), 'be kind');
-	t.strictSame(client.getServerCapabilities(), { logging: {}, tools: { listChanged: true } }, 'only what is relayed');
+	t.strictSame(client.getServerCapabilities(), { logging: {}, tools: { listChanged: true }, resources: { listChanged: true } }, 'only what is relayed');
 	t.match(await client.listTools(), { tools: [{ name: 'echo' }] });
 	t.match(await client.callTool({ name: 'echo', arguments: { a: 1 } }), { content: [{ text: 'done' }] });
 	t.match(gate.calls[0], { name: 'echo', arguments: { a: 1 }, caller: { principal: { id: 'alice@example.com', groups: ['support'] }, agent: { id: 'local', name: 'v1', version: '9' }, session: { era: 'legacy' } } });

@@ -1,13 +1,19 @@
+import type { JsonObject } from '../domain.ts';
 import { ToolGateError } from '../errors.ts';
+import { CallCap } from './call-cap.ts';
 import { demandAgreement, eraOf } from './era.ts';
-import type { Exchange, HttpAnswer, PostAnswer } from './exchange.ts';
+import type { Exchange, HttpAnswer, ListKind, PostAnswer } from './exchange.ts';
 import { LegacyEndpoint, type LegacyOptions } from './legacy/endpoint.ts';
 import { readBody } from './read-body.ts';
 
 export interface McpOptions extends LegacyOptions {
+	/** Decided requests of one principal at once; more are refused as `overloaded`. */
+	readonly callsPerPrincipal: number;
 	/** Nesting of JSON in a message. */
 	readonly jsonDepth: number;
 }
+
+const EVERY_LIST: ReadonlySet<ListKind> = new Set(['tools', 'resources', 'prompts']);
 
 /** `/mcp`: reads one message strictly, finds its era, and hands it on. */
 export class McpEndpoint {
@@ -16,7 +22,7 @@ export class McpEndpoint {
 
 	constructor(options: McpOptions) {
 		this.#jsonDepth = options.jsonDepth;
-		this.#legacy = new LegacyEndpoint(options);
+		this.#legacy = new LegacyEndpoint(options, new CallCap(options.gate, options.callsPerPrincipal));
 	}
 
 	get sessionCount(): number {
@@ -43,9 +49,14 @@ export class McpEndpoint {
 		return this.#legacy.delete(exchange);
 	}
 
-	/** What some agent may call has changed: in an upstream, a pin, or the policy. */
-	toolsChanged(): void {
-		this.#legacy.toolsChanged();
+	/** What some agent may ask for has changed: in an upstream, a pin, or (by default all of it) the policy. */
+	listsChanged(changed: ReadonlySet<ListKind> = EVERY_LIST): void {
+		this.#legacy.listsChanged(changed);
+	}
+
+	/** A notification that an upstream sent outside of calls, heard in the session of that agent session; its URIs are as agents know them. */
+	notified(upstream: string, agentSessionId: string | undefined, message: JsonObject): void {
+		this.#legacy.notified(upstream, agentSessionId, message);
 	}
 
 	/** Ends what would never end by itself; answers under way still go out, also as streams. */

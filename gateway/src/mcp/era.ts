@@ -1,7 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Era } from '../domain.ts';
 import { ToolGateError } from '../errors.ts';
-import { isObject, type RpcMessage } from './message.ts';
+import { isObject } from '../json-object.ts';
+import type { RpcMessage } from './message.ts';
 
 const MODERN_META = 'io.modelcontextprotocol/protocolVersion';
 

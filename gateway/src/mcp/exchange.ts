@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
-import type { Agent, Caller, JsonObject, Outcome, Principal, ToolCall } from '../domain.ts';
+import type { Agent, Caller, DecidedRequest, JsonObject, Outcome, Principal } from '../domain.ts';
+import type { ListMethod } from '../list-offered.ts';
 
 /** What stands between HTTP and MCP, for both eras. */
 
@@ -29,6 +30,9 @@ export interface HttpAnswer {
 /** `streamed`: the response belongs to a stream of events. */
 export type PostAnswer = HttpAnswer | 'streamed';
 
+/** What agents ask for as one list, and are told of as one. */
+export type ListKind = 'tools' | 'resources' | 'prompts';
+
 export interface AgentSession {
 	readonly id: string;
 	readonly principalId: string;
@@ -39,14 +43,23 @@ export interface AgentSession {
 export interface Gate {
 	hasUpstream(name: string): boolean;
 	/**
-	 * Opens what belongs to a new agent session and returns the upstream's `initialize` result, cached when it is down.
+	 * Opens what belongs to a new agent session and returns what the upstream says of itself, cached when it is down; of several what they
+	 * have together.
 	 * @throws {ToolGateError} UPSTREAM_UNAVAILABLE: down, and nothing is cached.
 	 */
 	initialize(session: AgentSession, params: JsonObject): Promise<JsonObject>;
-	/** The result of `tools/list`. @throws {ToolGateError} UPSTREAM_UNAVAILABLE, INVALID_PARAMS; {PolicyError} */
-	listTools(caller: Caller, params: JsonObject, upstream: string | undefined): Promise<JsonObject> | JsonObject;
+	/** The result of a list. @throws {ToolGateError} UPSTREAM_UNAVAILABLE, INVALID_PARAMS; {PolicyError} */
+	list(method: ListMethod, caller: Caller, params: JsonObject, upstream: string | undefined): Promise<JsonObject> | JsonObject;
 	/** Never throws: every end is an outcome, and recorded. */
-	callTool(call: ToolCall, upstream: string | undefined): Promise<Outcome>;
+	decide(request: DecidedRequest, upstream: string | undefined): Promise<Outcome>;
+	/** Whether the caller may see the resource with this URI now. Never throws: where the policy can't decide, it may not. */
+	isVisible(caller: Caller, listedUri: string): boolean;
+	/** Tells the upstreams of a session which log messages it wants (`logging/setLevel`). Never throws. */
+	setLogLevel(session: AgentSession, level: string): Promise<void>;
+	/** Ends a subscription that was granted, by the URI that agents use. Never throws. */
+	unsubscribe(session: AgentSession, listedUri: string): Promise<void>;
+	/** Passes on a notification of the agent. Never throws. */
+	notify(session: AgentSession, message: JsonObject): void;
 	/** The session has ended, whoever ended it. Never throws. */
 	sessionEnded(session: AgentSession): void;
 }

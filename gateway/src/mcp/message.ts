@@ -1,5 +1,6 @@
 import type { JsonObject, JsonValue } from '../domain.ts';
 import { ToolGateError } from '../errors.ts';
+import { isObject } from '../json-object.ts';
 
 /** One JSON-RPC 2.0 message per body, told apart by its members. */
 
@@ -66,10 +67,6 @@ function refuseCaseVariants(holder: JsonObject, protocolKeys: ReadonlySet<string
 		const folded = key.toUpperCase().toLowerCase();
 		if (protocolKeys.has(folded)) throw invalid(`the key ${JSON.stringify(key)} is too like ${folded}`);
 	}
-}
-
-export function isObject(value: JsonValue | undefined): value is JsonObject {
-	return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 const invalid = (text: string): ToolGateError => new ToolGateError('INVALID_REQUEST', `the body is not one JSON-RPC 2.0 message: ${text}`);

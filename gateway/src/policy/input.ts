@@ -1,4 +1,5 @@
-import type { Caller, JsonObject, Release, Tool, ToolCall } from '../domain.ts';
+import type { Caller, DecidedRequest, Item, JsonObject, Release, Tool } from '../domain.ts';
+import { isObject } from '../json-object.ts';
 
 export interface InputDeps {
 	nowMs(): number;
@@ -12,36 +13,55 @@ function timeInput(ms: number): JsonObject {
 	return { ms: date.getTime(), iso: date.toISOString(), weekday: WEEKDAYS[date.getUTCDay()]!, hour: date.getUTCHours(), timezone: 'UTC' };
 }
 
+/** What the request is about, by the upstream's own names. All of it but the name is the upstream's word, and proof of nothing. */
+function subjectOf(capability: Tool | Item): JsonObject {
+	const { definition } = capability;
+	switch (capability.kind) {
+		case undefined:
+			return {
+				tool: {
+					name: capability.name,
+					annotations: isObject(definition['annotations']) ? definition['annotations'] : {},
+					definitionDigest: capability.digest,
+					pinned: capability.pinned,
+				},
+			};
+		case 'resource':
+			return { resource: { uri: definition['uri'] as string, ...texts(definition, 'name', 'mimeType') } };
+		case 'resourceTemplate':
+			return { resource: { uri: definition['uriTemplate'] as string, ...texts(definition, 'name', 'mimeType') } };
+		case 'prompt':
+			return { prompt: { name: definition['name'] as string } };
+	}
+}
+
+const texts = (from: JsonObject, ...keys: string[]): JsonObject =>
+	Object.fromEntries(keys.map((key) => [key, from[key]] as const).filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
+
 /** The input document, version 1 (`policy/schemas/input.json`). Time is in it, so that a decision can be repeated. */
 export function createInput({ nowMs, environment }: InputDeps) {
 	/** What `list` sees, for the list and before every call alike: nothing of session or arguments. */
-	function list({ principal, agent }: Caller, tool: Tool): JsonObject {
-		const { annotations } = tool.definition;
+	function list({ principal, agent }: Caller, capability: Tool | Item): JsonObject {
 		return {
 			version: 1,
 			principal: { id: principal.id, kind: principal.kind, groups: [...principal.groups], claims: principal.claims },
 			agent: { ...agent },
-			server: { name: tool.upstream },
-			tool: {
-				name: tool.name,
-				annotations: typeof annotations === 'object' && annotations !== null && !Array.isArray(annotations) ? annotations : {},
-				definitionDigest: tool.digest,
-				pinned: tool.pinned,
-			},
+			server: { name: capability.upstream },
+			...subjectOf(capability),
 			time: timeInput(Math.floor(nowMs())),
 			environment,
 		};
 	}
 
-	function call(toolCall: ToolCall, tool: Tool, argumentsDigest: string, releases: readonly Release[]): JsonObject {
-		const { caller } = toolCall;
+	function call(request: DecidedRequest, capability: Tool | Item, argumentsDigest: string, releases: readonly Release[]): JsonObject {
+		const { caller, message } = request;
 		return {
-			...list(caller, tool),
-			method: 'tools/call',
+			...list(caller, capability),
+			method: message['method'] as string,
 			session: { ...caller.session },
-			arguments: toolCall.arguments,
+			arguments: request.arguments,
 			argumentsDigest,
-			argumentsBytes: toolCall.argumentsBytes,
+			argumentsBytes: request.argumentsBytes,
 			approvals: releases.map((release) => ({
 				...release,
 				requirement: { ...release.requirement, approvers: [...release.requirement.approvers] },

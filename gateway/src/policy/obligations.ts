@@ -1,4 +1,4 @@
-import type { DecisionDocument, JsonObject, JsonValue, Redaction, Tool } from '../domain.ts';
+import type { DecisionDocument, Item, JsonObject, JsonValue, Redaction, Tool } from '../domain.ts';
 import { PolicyError } from '../errors.ts';
 import { type Pattern, shippedPatterns } from './patterns.ts';
 import { redact } from './redact.ts';
@@ -46,10 +46,11 @@ export class ObligationDesk {
 	}
 
 	/** The result after the redactions of every document; undefined when it no longer fits the tool's output schema. @throws {PolicyError} */
-	redactResult(documents: readonly DecisionDocument[], result: JsonObject, tool: Tool, patterns: Patterns): JsonObject | undefined {
+	redactResult(documents: readonly DecisionDocument[], result: JsonObject, capability: Tool | Item, patterns: Patterns): JsonObject | undefined {
 		const redactions = documents.flatMap((document) => document.redactions);
 		const redacted = this.#redact(result, redactions, 'result', patterns);
-		return redacted === result || this.#deps.fitsOutputSchema(tool, redacted) ? redacted : undefined;
+		const isFit = redacted === result || capability.kind !== undefined || this.#deps.fitsOutputSchema(capability, redacted);
+		return isFit ? redacted : undefined;
 	}
 
 	#redact(value: JsonObject, redactions: readonly Redaction[], target: Redaction['target'], patterns: Patterns): JsonObject {

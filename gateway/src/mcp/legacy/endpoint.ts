@@ -1,13 +1,14 @@
 import type { ArgumentProblem, Caller, JsonObject } from '../../domain.ts';
 import { PolicyError, ToolGateError } from '../../errors.ts';
-import { refusals } from '../../refusals.ts';
-import type { Exchange, Gate, HttpAnswer, PostAnswer } from '../exchange.ts';
+import { isObject } from '../../json-object.ts';
+import type { CallCap } from '../call-cap.ts';
+import type { Exchange, Gate, HttpAnswer, ListKind, PostAnswer } from '../exchange.ts';
 import { type RpcMessage, type RpcNotification, type RpcRequest, rpcError, rpcResult } from '../message.ts';
-import { readToolCall } from '../tool-call.ts';
 import { readTurn } from '../turn.ts';
-import { encodeOutcome } from './encode.ts';
 import { initializeResult, readIntroduction } from './initialize.ts';
-import { LOG_LEVELS, readAccept, Reply } from './reply.ts';
+import { News } from './news.ts';
+import { readAccept, Reply } from './reply.ts';
+import { LegacyRequests } from './requests.ts';
 import { type Session, type SessionLimits, Sessions } from './sessions.ts';
 import { Streams } from './streams.ts';
 import { isLegacyVersion, LEGACY_VERSIONS } from './versions.ts';
@@ -15,8 +16,6 @@ import { isLegacyVersion, LEGACY_VERSIONS } from './versions.ts';
 export interface LegacyOptions {
 	readonly gate: Gate;
 	readonly sessions: SessionLimits;
-	/** `tools/call`s of one principal at once; more are refused as `overloaded`. */
-	readonly callsPerPrincipal: number;
 	/** How long an answer may take before it becomes a stream, and the distance of keep-alive comments. */
 	readonly keepAliveMs: number;
 	/** A message was dropped: a notification that no one here answers to. */
@@ -27,24 +26,23 @@ export interface LegacyOptions {
 }
 
 const SWEEP_MS = 60_000;
-/** `tools/list_changed` goes out at most this often. */
-const CHANGED_EVERY_MS = 1_000;
 
 /** The legacy era: revisions 2025-03-26 to 2025-11-25, with sessions. */
 export class LegacyEndpoint {
 	readonly #options: LegacyOptions;
 	readonly #streams: Streams;
 	readonly #sessions: Sessions;
+	readonly #requests: LegacyRequests;
+	readonly #news: News;
 	readonly #sweeper: NodeJS.Timeout;
-	readonly #callsUnderWay = new Map<string, number>();
-	#changeTimer: NodeJS.Timeout | undefined;
-	#hasChange = false;
 
-	constructor(options: LegacyOptions) {
+	constructor(options: LegacyOptions, calls: CallCap) {
 		this.#options = options;
 		const { nowMs, keepAliveMs } = options;
 		this.#streams = new Streams({ nowMs, keepAliveMs });
 		this.#sessions = new Sessions({ limits: options.sessions, streams: this.#streams, nowMs, onEnd: (session) => options.gate.sessionEnded(session) });
+		this.#requests = new LegacyRequests(options.gate, calls);
+		this.#news = new News(this.#sessions, options.gate);
 		this.#sweeper = setInterval(() => this.#sessions.sweep(), SWEEP_MS);
 		this.#sweeper.unref();
 	}
@@ -81,29 +79,24 @@ export class LegacyEndpoint {
 		return { status: 204 };
 	}
 
-	/** Tells every agent that its list may have changed; at most once a second, and the last change is never lost. */
-	toolsChanged(): void {
-		this.#hasChange = true;
-		if (this.#changeTimer === undefined) this.#tellChange();
+	/** What some agent may ask for has changed: in an upstream, a pin, or the policy. */
+	listsChanged(changed: ReadonlySet<ListKind>): void {
+		this.#news.listsChanged(changed);
+	}
+
+	/** A notification that an upstream sent outside of calls, heard in the session of that agent session. */
+	notified(upstream: string, agentSessionId: string | undefined, message: JsonObject): void {
+		if (!this.#news.relay(agentSessionId, upstream, message)) this.#options.onDropped(String(message['method']));
 	}
 
 	/** Ends the standing streams and what agents were asked, which nothing else would end; streams of calls under way end with their answers. */
 	close(): void {
 		clearInterval(this.#sweeper);
-		clearTimeout(this.#changeTimer);
+		this.#news.close();
 		for (const session of this.#sessions) {
 			session.standing?.end();
 			session.questions.close();
 		}
-	}
-
-	#tellChange(): void {
-		this.#changeTimer = undefined;
-		if (!this.#hasChange) return;
-		this.#hasChange = false;
-		for (const session of this.#sessions) session.standing?.send({ jsonrpc: '2.0', method: 'notifications/tools/list_changed' });
-		this.#changeTimer = setTimeout(() => this.#tellChange(), CHANGED_EVERY_MS);
-		this.#changeTimer.unref();
 	}
 
 	async #initialize(request: RpcRequest, { identity, upstream }: Exchange): Promise<HttpAnswer> {
@@ -112,6 +105,7 @@ export class LegacyEndpoint {
 			const introduction = readIntroduction(request.params);
 			session = this.#sessions.begin(identity.principal.id, upstream, introduction);
 			const result = initializeResult(introduction.version, await this.#options.gate.initialize(session, request.params));
+			session.offers = isObject(result['capabilities']) ? result['capabilities'] : {};
 			return { status: 200, headers: { 'mcp-session-id': session.id }, body: rpcResult(request.id, result) };
 		} catch (error) {
 			if (session !== undefined) this.#sessions.end(session);
@@ -139,7 +133,9 @@ export class LegacyEndpoint {
 				return;
 			}
 			case 'notifications/initialized':
+				return;
 			case 'notifications/roots/list_changed':
+				this.#options.gate.notify(session, { jsonrpc: '2.0', method });
 				return;
 			default:
 				this.#options.onDropped(method);
@@ -155,48 +151,14 @@ export class LegacyEndpoint {
 			openStream: exchange.openStream,
 		});
 		session.underWay.set(request.id, reply);
-		const answered = this.#answer(request, caller, { session, reply, unreadable })
+		const answered = this.#requests
+			.answer(request, { caller, session, reply, unreadable })
 			.catch((error: unknown) => this.#errorOf(request, error))
 			.finally(() => {
 				session.underWay.delete(request.id);
 				this.#sessions.touch(session);
 			});
 		return reply.finish(await orCancelled(answered, reply));
-	}
-
-	async #answer(request: RpcRequest, caller: Caller, { session, reply, unreadable }: { session: Session; reply: Reply; unreadable: ArgumentProblem | undefined }): Promise<JsonObject> {
-		const { id, method, params } = request;
-		switch (method) {
-			case 'ping':
-				return rpcResult(id, {});
-			case 'logging/setLevel': {
-				const level = LOG_LEVELS.find((known) => known === params['level']);
-				if (level === undefined) throw new ToolGateError('INVALID_PARAMS', `params.level is not one of ${LOG_LEVELS.join(', ')}`);
-				session.logLevel = level;
-				return rpcResult(id, {});
-			}
-			case 'tools/list':
-				return rpcResult(id, await this.#options.gate.listTools(caller, params, session.upstream));
-			case 'tools/call':
-				return this.#call(request, caller, reply, session, unreadable);
-			default:
-				throw new ToolGateError('UNKNOWN_METHOD', `Method not found: ${method}`);
-		}
-	}
-
-	async #call(request: RpcRequest, caller: Caller, reply: Reply, session: Session, unreadable: ArgumentProblem | undefined): Promise<JsonObject> {
-		const call = readToolCall(request, caller, reply, unreadable);
-		const principal = session.principalId;
-		const underWay = this.#callsUnderWay.get(principal) ?? 0;
-		if (underWay >= this.#options.callsPerPrincipal) return encodeOutcome(request.id, refusals.overloaded(`${underWay} calls of ${principal} are under way`));
-		this.#callsUnderWay.set(principal, underWay + 1);
-		try {
-			return encodeOutcome(request.id, await this.#options.gate.callTool(call, session.upstream));
-		} finally {
-			const left = (this.#callsUnderWay.get(principal) as number) - 1;
-			if (left === 0) this.#callsUnderWay.delete(principal);
-			else this.#callsUnderWay.set(principal, left);
-		}
 	}
 
 	/** Once the message and the session are good, errors are JSON-RPC errors with HTTP 200: clients take anything else for a dead connection. */

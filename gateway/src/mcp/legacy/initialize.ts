@@ -1,6 +1,7 @@
 import type { JsonObject, JsonValue } from '../../domain.ts';
 import { ToolGateError } from '../../errors.ts';
-import { isObject, withoutOwnMeta } from '../message.ts';
+import { isObject } from '../../json-object.ts';
+import { withoutOwnMeta } from '../message.ts';
 import { type LegacyVersion, negotiate } from './versions.ts';
 
 /** What an agent says of itself when it initializes. */
@@ -37,10 +38,16 @@ const shortText = (value: JsonValue | undefined): string | undefined =>
  * else the upstream says of itself.
  */
 export function initializeResult(version: LegacyVersion, upstream: JsonObject): JsonObject {
-	const offered = isObject(upstream['capabilities']) ? upstream['capabilities'] : {};
+	return { ...withoutOwnMeta(upstream), protocolVersion: version, capabilities: relayed(isObject(upstream['capabilities']) ? upstream['capabilities'] : {}) };
+}
+
+/** Lists change with the policy too, whatever the upstream says of its own. */
+function relayed({ logging, completions, tools, resources, prompts }: JsonObject): JsonObject {
 	return {
-		...withoutOwnMeta(upstream),
-		protocolVersion: version,
-		capabilities: { ...('logging' in offered ? { logging: {} } : {}), tools: { listChanged: true } },
+		...(logging === undefined ? {} : { logging: {} }),
+		...(completions === undefined ? {} : { completions: {} }),
+		...(tools === undefined ? {} : { tools: { listChanged: true } }),
+		...(resources === undefined ? {} : { resources: { listChanged: true, ...(isObject(resources) && resources['subscribe'] === true ? { subscribe: true } : {}) } }),
+		...(prompts === undefined ? {} : { prompts: { listChanged: true } }),
 	};
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { JsonObject } from '../../domain.ts';
-import { isObject, type RequestId, type RpcResponse, withoutOwnMeta } from '../message.ts';
+import { isObject } from '../../json-object.ts';
+import { type RequestId, type RpcResponse, withoutOwnMeta } from '../message.ts';
 
 /** The agent can't be asked any more. */
 export class AgentGone extends Error {

@@ -1,7 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import type { Downstream, JsonObject } from '../../domain.ts';
 import type { PostAnswer } from '../exchange.ts';
-import { isObject, withoutOwnMeta } from '../message.ts';
+import { isObject } from '../../json-object.ts';
+import { withoutOwnMeta } from '../message.ts';
 import type { Session } from './sessions.ts';
 import type { EventStream } from './streams.ts';
 
@@ -96,7 +97,8 @@ export class Reply implements Downstream {
 	}
 }
 
-function isWanted(level: unknown, least: string | undefined): boolean {
+/** Whether a log message of this level is one that an agent asked for. */
+export function isWanted(level: unknown, least: string | undefined): boolean {
 	const levels: readonly unknown[] = LOG_LEVELS;
 	return least === undefined || levels.indexOf(level) >= levels.indexOf(least);
 }

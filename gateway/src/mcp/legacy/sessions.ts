@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Caller, JsonObject } from '../../domain.ts';
 import type { AgentSession } from '../exchange.ts';
 import type { RequestId } from '../message.ts';
 import type { Introduction } from './initialize.ts';
@@ -20,6 +21,10 @@ export class Session implements AgentSession {
 	readonly underWay = new Map<RequestId, { cancel(): void }>();
 	/** What upstreams ask the agent inside its calls. */
 	readonly questions = new Questions();
+	/** Resources whose changes it wants to hear of, by the URIs that it uses, with who asked. */
+	readonly subscriptions = new Map<string, Caller>();
+	/** What its `initialize` was answered with. */
+	offers: JsonObject = {};
 	/** The least level of log messages the agent wants; undefined: all. */
 	logLevel: string | undefined;
 	readonly #streams: Streams;
@@ -117,6 +122,11 @@ export class Sessions {
 		const session = new Session(principalId, upstream, introduction, this.#streams, this.#nowMs());
 		this.#put(session);
 		return session;
+	}
+
+	/** The session with this id, whoever asks. */
+	get(id: string): Session | undefined {
+		return this.#all.get(id);
 	}
 
 	/** The session, used now; undefined when there is none, it has expired, or it is another principal's or another path's. */

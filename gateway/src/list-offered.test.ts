@@ -1,7 +1,7 @@
 import t from 'tap';
-import type { Caller, JsonObject, Tool } from './domain.ts';
+import type { Caller, Item, JsonObject, Tool } from './domain.ts';
 import { PolicyError, ToolGateError } from './errors.ts';
-import { listTools, type ListToolsDeps } from './list-tools.ts';
+import { listOffered, type ListOfferedDeps } from './list-offered.ts';
 
 const caller: Caller = {
 	principal: { id: 'alice@example.com', kind: 'user', groups: ['support'], claims: {} },
@@ -13,9 +13,9 @@ function tool(name: string, more: Partial<Tool> = {}): Tool {
 	return { upstream: 'one', name, listedName: name, definition: { name, inputSchema: { type: 'object' }, future: [1] }, digest: 'sha256:0', pinned: true, validate: () => undefined, ...more };
 }
 
-function deps(tools: readonly Tool[], isVisible: (tool: string) => boolean = () => true, staleUpstreams: string[] = []): ListToolsDeps {
+function deps(tools: readonly Tool[], isVisible: (tool: string) => boolean = () => true, staleUpstreams: string[] = []): ListOfferedDeps {
 	return {
-		capabilities: { list: (upstream) => ({ tools: tools.filter((each) => upstream === undefined || each.upstream === upstream), staleUpstreams }) },
+		capabilities: { list: (_method, upstream) => ({ offered: tools.filter((each) => upstream === undefined || each.upstream === upstream), staleUpstreams }) },
 		policy: {
 			judge: () => ({
 				revision: 'r',
@@ -33,16 +33,28 @@ const names = (result: JsonObject): unknown[] => (result['tools'] as JsonObject[
 
 t.test('lists what the policy grants and nothing that is held back, definitions untouched', async (t) => {
 	const tools = [tool('a'), tool('hidden'), tool('b', { quarantine: 'its description changed' }), tool('c', { listedName: 'one__c' }), tool('d', { upstream: 'two' })];
-	const result = listTools(caller, {}, undefined, deps(tools, (name) => name !== 'hidden'));
+	const result = listOffered('tools/list', caller, {}, undefined, deps(tools, (name) => name !== 'hidden'));
 	t.strictSame(names(result), ['a', 'one__c', 'd']);
 	t.equal((result['tools'] as JsonObject[])[0], tools[0]?.definition, 'the very definition');
 	t.strictSame((result['tools'] as JsonObject[])[1], { ...tools[3]?.definition, name: 'one__c' });
 	t.notOk('_meta' in result || 'nextCursor' in result);
-	t.strictSame(names(listTools(caller, {}, 'two', deps(tools))), ['d'], 'one upstream only');
+	t.strictSame(names(listOffered('tools/list', caller, {}, 'two', deps(tools))), ['d'], 'one upstream only');
+});
+
+t.test('resources, templates and prompts are listed in the same way, each under the name that agents use', async (t) => {
+	const item = (kind: Item['kind'], key: string): Item => ({ upstream: 'one', kind, name: 'own', listedName: 'listed', definition: { [key]: 'own', title: 'T' }, digest: 'sha256:0', pinned: false });
+	for (const [method, kind, member, key] of [
+		['resources/list', 'resource', 'resources', 'uri'],
+		['resources/templates/list', 'resourceTemplate', 'resourceTemplates', 'uriTemplate'],
+		['prompts/list', 'prompt', 'prompts', 'name'],
+	] as const) {
+		const of = { ...deps([]), capabilities: { list: (asked: string) => ({ offered: asked === method ? [item(kind, key)] : [], staleUpstreams: [] }) } };
+		t.strictSame(listOffered(method, caller, {}, undefined, of), { [member]: [{ [key]: 'listed', title: 'T' }] });
+	}
 });
 
 t.test('says which lists are older because their upstream is down', async (t) => {
-	t.strictSame(listTools(caller, {}, undefined, deps([tool('a')], () => true, ['one']))['_meta'], { 'dev.toolgate/cached': { upstreams: ['one'] } });
+	t.strictSame(listOffered('tools/list', caller, {}, undefined, deps([tool('a')], () => true, ['one']))['_meta'], { 'dev.toolgate/cached': { upstreams: ['one'] } });
 });
 
 t.test('pages come one after the other without a repeat or a gap; a cursor of another list is refused', async (t) => {
@@ -52,7 +64,7 @@ t.test('pages come one after the other without a repeat or a gap; a cursor of an
 	let cursor: string | undefined;
 	let pages = 0;
 	do {
-		const result = listTools(caller, cursor === undefined ? {} : { cursor }, undefined, deps(tools, isVisible));
+		const result = listOffered('tools/list', caller, cursor === undefined ? {} : { cursor }, undefined, deps(tools, isVisible));
 		seen.push(...names(result));
 		cursor = result['nextCursor'] as string | undefined;
 		pages++;
@@ -60,10 +72,12 @@ t.test('pages come one after the other without a repeat or a gap; a cursor of an
 	t.equal(pages, 3);
 	t.strictSame(seen, tools.map(({ name }) => name).filter(isVisible));
 	const thousand = deps(tools.slice(0, 1000));
-	t.notOk('nextCursor' in listTools(caller, {}, undefined, thousand), 'no empty last page');
+	t.notOk('nextCursor' in listOffered('tools/list', caller, {}, undefined, thousand), 'no empty last page');
 	for (const bad of ['', 'x', 7, null, Buffer.from('nobody').toString('base64url')]) {
-		t.throws(() => listTools(caller, { cursor: bad as never }, undefined, deps(tools)), { code: 'INVALID_PARAMS' });
+		t.throws(() => listOffered('tools/list', caller, { cursor: bad as never }, undefined, deps(tools)), { code: 'INVALID_PARAMS' });
 	}
+	const hidden = Buffer.from('tool 7').toString('base64url');
+	t.throws(() => listOffered('tools/list', caller, { cursor: hidden }, undefined, deps(tools, isVisible)), { code: 'INVALID_PARAMS' }, 'a cursor does not tell that a hidden tool exists');
 });
 
 t.test('a policy that can not decide lists nothing', async (t) => {
@@ -71,8 +85,8 @@ t.test('a policy that can not decide lists nothing', async (t) => {
 		if (name === 'b') throw new PolicyError('out of fuel');
 		return true;
 	});
-	t.throws(() => listTools(caller, {}, undefined, failing), PolicyError);
-	const down: ListToolsDeps = {
+	t.throws(() => listOffered('tools/list', caller, {}, undefined, failing), PolicyError);
+	const down: ListOfferedDeps = {
 		...failing,
 		capabilities: {
 			list: () => {
@@ -80,5 +94,5 @@ t.test('a policy that can not decide lists nothing', async (t) => {
 			},
 		},
 	};
-	t.throws(() => listTools(caller, {}, undefined, down), { code: 'UPSTREAM_UNAVAILABLE' });
+	t.throws(() => listOffered('tools/list', caller, {}, undefined, down), { code: 'UPSTREAM_UNAVAILABLE' });
 });
