@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { eventLine, traceWords, type RecordedEvent } from '../audit/lines.ts';
 import type { JsonObject } from '../domain.ts';
 import { auditKeyCommand, auditVerifyCommand, writeExport } from './audit-proof.ts';
+import { auditRecheckCommand } from './audit-recheck.ts';
 import { CommandFailure } from './command-failure.ts';
 import { type CommonOptions, connect, operatorCommand, print } from './operator-command.ts';
 import { paint, paintWord, safe } from './terminal.ts';
@@ -74,5 +75,6 @@ export function auditCommand(): Command {
 	);
 	command.addCommand(auditKeyCommand());
 	command.addCommand(auditVerifyCommand());
+	command.addCommand(auditRecheckCommand());
 	return command;
 }
