@@ -119,7 +119,7 @@ t.test('[inbox.reject] a rejection by keyboard carries its reason to the agent; 
 });
 
 /** An approval with whatever text in it: policy and upstream would have to be hostile to get it there. */
-async function anApproval({ sql }: Built, fields: { tool?: string; principal?: string; agent?: string; arguments?: JsonObject; message?: string; approvers?: string[] }): Promise<string> {
+async function anApproval({ sql }: Built, fields: { tool?: string; principal?: string; agent?: string; arguments?: JsonObject; sent?: JsonObject; message?: string; approvers?: string[] }): Promise<string> {
 	const { principal = 'alice@example.com', agent = 'agent', message = 'a person must agree', approvers = ['group:finance'] } = fields;
 	const [id, callId, decisionId] = [randomUUID(), randomUUID(), randomUUID()];
 	const [stream] = await sql.query<{ id: string }>('SELECT id FROM streams', []);
@@ -146,6 +146,7 @@ async function anApproval({ sql }: Built, fields: { tool?: string; principal?: s
 			argumentsDigest: id,
 			sentDigest: id,
 			recorded: fields.arguments ?? {},
+			sent: { ...fields.arguments, ...fields.sent },
 		},
 		100,
 	);
@@ -188,6 +189,18 @@ t.test('[inbox.xss] markup and hidden characters in names, arguments, rules and 
 	t.equal(hasRun, undefined, 'and if one did, the policy of the page would not let it run');
 	t.match(complaints, [/Content Security Policy/]);
 	t.equal(complaints.length, 1, complaints.join('\n'));
+});
+
+t.test('[inbox.masked] what is masked for the record only says so, and so does what is missing there', { skip: chromium === undefined }, async (t) => {
+	const built = await build(t);
+	const id = await anApproval(built, { arguments: { to: 'bob', note: 'call [us-ssn masked]' }, sent: { note: 'call 123-45-6789', card: '4242' } });
+	const { page, complaints } = await openInbox(t, built, `/approvals/${id}`);
+	await page.getByText('call [us-ssn masked]').waitFor();
+	const shown = await text(page);
+	t.equal(shown.match(/masked for the record; the tool gets the real value/g)?.length, 1);
+	t.match(shown, /card\s+not in the record; the tool gets it/);
+	t.notMatch(await page.content(), /123-45-6789|4242/);
+	t.same(complaints, []);
 });
 
 t.test('[inbox.standing] who may not decide sees why; an unknown outcome is resolved; a request is withdrawn', { skip: chromium === undefined }, async (t) => {

@@ -3,6 +3,7 @@ import type { ApprovalRequirement, JsonObject, Reason, TrailEvent } from '../dom
 import { column, eventRow, storable, storableJson } from '../store/event-row.ts';
 import type { Sql, SqlRow } from '../store/sql.ts';
 import type { ApprovalState, ApprovalView, ApprovalWish, Vote } from './approval.ts';
+import { maskedPointers } from './masked.ts';
 import { identityOf, requirementsOf } from './requirements.ts';
 
 /** An approval as the ledger knows it at one moment. */
@@ -29,6 +30,7 @@ interface ApprovalRow extends SqlRow {
 	arguments_digest: string;
 	sent_digest: string;
 	recorded: string;
+	record_only: string[];
 	reasons: Reason[];
 	requirements: ApprovalRequirement[];
 	votes: Vote[];
@@ -45,7 +47,7 @@ interface ApprovalRow extends SqlRow {
 	is_replayable: boolean;
 }
 
-const COLUMNS = `id, state, principal, agent, session, turn, upstream, tool, definition_digest, arguments_digest, sent_digest, recorded, reasons,
+const COLUMNS = `id, state, principal, agent, session, turn, upstream, tool, definition_digest, arguments_digest, sent_digest, recorded, record_only, reasons,
 	requirements, votes, revision, call_id, decision_id, bundle_revision, requested_at, expires_at, decided_at, decided_by, decided_reason,
 	expires_at <= clock_timestamp() AS is_over, state = 'done' AND replay_until > clock_timestamp() AS is_replayable`;
 const OPEN = `('pending', 'approved', 'dispatched', 'outcome_unknown')`;
@@ -106,6 +108,7 @@ export class ApprovalLedger {
 			arguments_digest: wish.argumentsDigest,
 			sent_digest: wish.sentDigest,
 			recorded: canonicalJson(wish.recorded),
+			record_only: maskedPointers(wish.sent, wish.recorded),
 			reasons: wish.decision.document.reasons,
 			requirements,
 			call_id: wish.call.id,
@@ -214,6 +217,7 @@ function entryOf(row: ApprovalRow): ApprovalEntry {
 			server: row.upstream,
 			tool: row.tool,
 			arguments: JSON.parse(row.recorded) as JsonObject,
+			recordOnly: row.record_only,
 			reasons: row.reasons,
 			requirements: row.requirements,
 			votes: row.votes,

@@ -45,6 +45,7 @@ function aWish(fields: WishFields = {}): ApprovalWish {
 		argumentsDigest,
 		sentDigest,
 		recorded: { charge: 'ch_1', note: 'a\0b' },
+		sent: { charge: 'ch_1', note: 'a\0b', card: '4242' },
 		decision: {
 			id: decisionId,
 			revision: 'r1',
@@ -143,6 +144,7 @@ t.test('a held call goes on when another replica approves, runs once, and an ide
 				server: 'stripe',
 				tool: 'create_refund',
 				arguments: { charge: 'ch_1', note: 'a\0b' },
+				recordOnly: ['/card'],
 				principal: 'alice@example.com',
 			},
 		]);

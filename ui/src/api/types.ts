@@ -37,8 +37,8 @@ export interface Approval {
 	readonly server: string;
 	readonly tool: string;
 	readonly arguments: { readonly [name: string]: Json };
-	/** JSON Pointers of arguments that are masked here only: the tool gets them as they are. */
-	readonly recordOnly?: readonly string[];
+	/** JSON Pointers of what is masked or missing there only: the tool gets it as it is. */
+	readonly recordOnly: readonly string[];
 	readonly reasons: readonly { readonly rule: string; readonly message: string }[];
 	readonly requirements: readonly Requirement[];
 	readonly votes: readonly Vote[];

@@ -3,9 +3,10 @@ import { Visible } from '../text/visible.tsx';
 import classes from './detail.module.css';
 
 /** The arguments in their recorded form. What is masked here only, and reaches the tool as it is, says so. */
-export function Arguments({ approval: { arguments: args, recordOnly = [] } }: { readonly approval: Approval }) {
+export function Arguments({ approval: { arguments: args, recordOnly } }: { readonly approval: Approval }) {
 	const entries = Object.entries(args);
-	if (entries.length === 0) return <p className={classes['dim']}>None.</p>;
+	const missing = recordOnly.filter((pointer) => !stands(args, pointer));
+	if (entries.length === 0 && missing.length === 0) return <p className={classes['dim']}>None.</p>;
 	return (
 		<dl className={classes['arguments']}>
 			{entries.map(([name, value]) => (
@@ -15,6 +16,16 @@ export function Arguments({ approval: { arguments: args, recordOnly = [] } }: { 
 					</dt>
 					<dd>
 						<Value value={value} pointer={pointerOf('', name)} recordOnly={recordOnly} />
+					</dd>
+				</div>
+			))}
+			{missing.map((pointer) => (
+				<div key={pointer}>
+					<dt>
+						<Visible text={stepsOf(pointer).join(' › ')} />
+					</dt>
+					<dd>
+						<span className={classes['mark']}>not in the record; the tool gets it</span>
 					</dd>
 				</div>
 			))}
@@ -58,6 +69,22 @@ function Value({ value, pointer, recordOnly }: ValueProps) {
 		</>
 	);
 }
+
+/** Whether the record has anything there. */
+function stands(args: Json, pointer: string): boolean {
+	let at: Json = args;
+	for (const step of stepsOf(pointer)) {
+		if (at === null || typeof at !== 'object' || !Object.hasOwn(at, step)) return false;
+		at = (at as { [name: string]: Json })[step]!;
+	}
+	return true;
+}
+
+const stepsOf = (pointer: string): string[] =>
+	pointer
+		.split('/')
+		.slice(1)
+		.map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'));
 
 /** RFC 6901. */
 const pointerOf = (parent: string, name: string): string => `${parent}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;

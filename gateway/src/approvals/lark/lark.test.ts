@@ -18,6 +18,7 @@ function approval(more: Partial<ApprovalView> = {}): ApprovalView {
 		server: 'stripe',
 		tool: 'create_refund',
 		arguments: { charge: 'ch_1', amount: 4200 },
+		recordOnly: [],
 		reasons: [{ rule: 'payments.refund', message: 'a refund moves money: a person must agree' }],
 		requirements: [{ rule: 'payments.refund', approvers: ['group:finance'], quorum: 1, ttlSeconds: 900 }],
 		votes: [],
