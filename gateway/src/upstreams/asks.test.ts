@@ -35,7 +35,7 @@ class FakeAgent implements Downstream {
 
 function connect(t: Test, url: string, settings: Partial<UpstreamSettings> = {}): Upstreams {
 	const upstreams = new Upstreams(
-		{ shop: { url, headers: {}, timeoutMs: 5_000, serverRequests: ['elicitation', 'sampling', 'roots'], ...settings } },
+		{ shop: { url, headers: {}, era: 'legacy', timeoutMs: 5_000, serverRequests: ['elicitation', 'sampling', 'roots'], ...settings } },
 		{ maxResultBytes: 1_000_000, version: '0.1.0', onStale: () => {} },
 	);
 	t.teardown(() => upstreams.close(0));

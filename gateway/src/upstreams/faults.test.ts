@@ -17,7 +17,7 @@ interface Caller {
 
 function callerOf(t: Test, url: string): Caller {
 	const upstreams = new Upstreams(
-		{ bad: { url, headers: {}, timeoutMs: 5_000 } },
+		{ bad: { url, headers: {}, era: 'legacy', timeoutMs: 5_000 } },
 		{ maxResultBytes: 100_000, version: '0', onStale: () => {} },
 	);
 	t.teardown(() => upstreams.close(0));
@@ -356,7 +356,7 @@ t.test('a session that is lost while a stream is taken up again does not repeat 
 t.test('one upstream that hangs leaves the others alone', async (t) => {
 	const hung = await rawMcpServer(t, { 'tools/call': () => {} });
 	const well = await rawMcpServer(t, { 'tools/call': ({ message }, response) => json(response, 200, answerTo(message['id'] as number)) });
-	const settings = (url: string) => ({ url, headers: {}, timeoutMs: 300 });
+	const settings = (url: string) => ({ url, headers: {}, era: 'legacy' as const, timeoutMs: 300 });
 	const upstreams = new Upstreams(
 		{ hung: settings(hung.url), well: settings(well.url) },
 		{ maxResultBytes: 1000, version: '0', onStale: () => {} },

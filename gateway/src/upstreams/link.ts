@@ -1,10 +1,15 @@
-import type { JsonObject } from '../domain.ts';
+import type { Era, JsonObject } from '../domain.ts';
 import type { ServerRequest } from './server-requests.ts';
 import type { BoundCall, UpstreamAnswer } from './upstream-call.ts';
 
 /** One way of speaking to one upstream: an era over a transport. */
 export interface Link {
-	/** What the upstream says of itself, asked if it has not said so yet: its result of `initialize`. @throws {Error} why there is none. */
+	/** What the upstream speaks, the preferred one first; empty where that is not known yet. */
+	readonly eras: readonly Era[];
+	/**
+	 * What the upstream says of itself, asked if it has not said so yet: its result of `initialize`, or what
+	 * says the same in the modern era. @throws {Error} why there is none.
+	 */
 	introduction(): Promise<JsonObject>;
 	/** Opens the session behind an agent's session. Resolves also when it can't be opened. */
 	openSession(agentSessionId: string): Promise<void>;

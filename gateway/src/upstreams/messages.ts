@@ -70,3 +70,15 @@ export function stripOurMeta(message: JsonObject): JsonObject {
 	}
 	return clean === result ? message : { ...message, result: clean };
 }
+
+const ENVELOPE = /^io\.modelcontextprotocol\/(protocolVersion|clientInfo|clientCapabilities|logLevel)$/;
+
+/** The request without what a modern one says for itself, and a session of the legacy era has said already. */
+export function withoutEnvelope(message: JsonObject): JsonObject {
+	const { params } = message;
+	const meta = isObject(params) ? params['_meta'] : undefined;
+	if (!isObject(params) || !isObject(meta) || !Object.keys(meta).some((key) => ENVELOPE.test(key))) return message;
+	const { _meta: _, ...rest } = params;
+	const kept = Object.entries(meta).filter(([key]) => !ENVELOPE.test(key));
+	return { ...message, params: kept.length === 0 ? rest : { ...rest, _meta: Object.fromEntries(kept) } };
+}

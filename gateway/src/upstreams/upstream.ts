@@ -1,10 +1,12 @@
 import type { Era, JsonObject } from '../domain.ts';
 import { Breaker } from './breaker.ts';
+import { EitherEra } from './either-era.ts';
 import { Health, type UpstreamHealth } from './health.ts';
 import { Connection } from './http/connection.ts';
 import { LegacyHttp } from './legacy/legacy-http.ts';
 import type { Link, LinkOptions } from './link.ts';
 import { isObject } from './messages.ts';
+import { ModernHttp } from './modern/modern-http.ts';
 import type { ServerRequest } from './server-requests.ts';
 import { type Command, Stdio } from './stdio/stdio.ts';
 import type { BoundCall, UpstreamAnswer, UpstreamCall } from './upstream-call.ts';
@@ -67,12 +69,18 @@ export class Upstream {
 		if ('command' in settings) this.#link = new Stdio(settings, this.#linkOptions());
 		else {
 			this.#connection = new Connection(name, settings.url, settings.headers);
-			this.#link = new LegacyHttp(this.#connection.endpoint, this.#linkOptions());
+			const Spoken = { auto: EitherEra, legacy: LegacyHttp, modern: ModernHttp }[settings.era ?? 'auto'];
+			this.#link = new Spoken(this.#connection.endpoint, this.#linkOptions());
 		}
 	}
 
 	get health(): UpstreamHealth {
 		return this.#health.seen;
+	}
+
+	/** What it speaks, the preferred one first; empty until it was asked. */
+	get eras(): readonly Era[] {
+		return this.#link.eras;
 	}
 
 	/** Opens the session behind an agent's session. Resolves when it is open or can't be: then the first call opens it. */
@@ -98,7 +106,7 @@ export class Upstream {
 		this.#link.notify(agentSessionId, message);
 	}
 
-	/** What the upstream said to `initialize`, in the gateway's own session. @throws {Error} why there is none. */
+	/** What the upstream said to `initialize` in the gateway's own session, or to `server/discover` in the same form. @throws {Error} why there is none. */
 	async initializeResult(): Promise<JsonObject> {
 		return this.#link.introduction();
 	}

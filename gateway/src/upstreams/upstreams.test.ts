@@ -40,7 +40,7 @@ function connect(
 ): Upstreams {
 	const { headers = {}, timeoutMs = 5_000, ...rest } = options;
 	const upstreams = new Upstreams(
-		{ shop: { url, headers, timeoutMs } },
+		{ shop: { url, headers, timeoutMs, era: 'legacy' } },
 		{ maxResultBytes: 1_000_000, version: '0.1.0', onStale: () => {}, ...rest },
 	);
 	t.teardown(() => upstreams.close(0));

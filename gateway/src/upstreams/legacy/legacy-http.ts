@@ -1,13 +1,14 @@
 import type { JsonObject } from '../../domain.ts';
 import type { Endpoint } from '../http/endpoint.ts';
 import type { Link, LinkOptions } from '../link.ts';
-import { isObject } from '../messages.ts';
+import { isObject, withoutEnvelope } from '../messages.ts';
 import { allowedCapabilities, EVERYTHING } from '../server-requests.ts';
 import type { BoundCall, UpstreamAnswer } from '../upstream-call.ts';
 import { LegacySession } from './session.ts';
 
 /** The legacy era over Streamable HTTP: a session per agent session, one per principal for calls of no session, and one of the gateway's own. */
 export class LegacyHttp implements Link {
+	readonly eras = ['legacy'] as const;
 	readonly #endpoint: Endpoint;
 	readonly #options: LinkOptions;
 	readonly #own: LegacySession;
@@ -39,7 +40,8 @@ export class LegacyHttp implements Link {
 	}
 
 	/** A call of no session and no principal is the gateway's own. */
-	async call(call: BoundCall): Promise<UpstreamAnswer> {
+	async call(sent: BoundCall): Promise<UpstreamAnswer> {
+		const call = { ...sent, message: withoutEnvelope(sent.message) };
 		const { sessionId, principalId } = call;
 		if (sessionId !== undefined) {
 			const known = this.#ofAgent(sessionId);

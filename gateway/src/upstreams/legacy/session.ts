@@ -4,13 +4,13 @@ import { callOf, CallRelay } from '../call-relay.ts';
 import { Deadline, within } from '../deadline.ts';
 import type { Endpoint } from '../http/endpoint.ts';
 import { exchange, type ExchangeFailure } from '../http/exchange.ts';
+import { type Lost, refusal } from '../http/refusal.ts';
 import { StatusReader } from '../http/status-reader.ts';
 import { type Incoming, stripOurMeta } from '../messages.ts';
 import { Asks, type ServerRequest } from '../server-requests.ts';
 import type { BoundCall, UpstreamAnswer } from '../upstream-call.ts';
 import { handshake, type NotOpened, type Opened } from './handshake.ts';
 import { holdOwnStream } from './own-stream.ts';
-import { type Lost, refusal } from './refusal.ts';
 import { sendRequest } from './send-request.ts';
 import { SessionMemory } from './session-memory.ts';
 

@@ -4,7 +4,7 @@ import { Deadline, within } from '../deadline.ts';
 import type { Link, LinkOptions } from '../link.ts';
 import { REVISIONS } from '../legacy/handshake.ts';
 import { outsideOfCalls } from '../legacy/session.ts';
-import { type Incoming, isObject, readMessage, stripOurMeta } from '../messages.ts';
+import { type Incoming, isObject, readMessage, stripOurMeta, withoutEnvelope } from '../messages.ts';
 import { allowedCapabilities, Asks, EVERYTHING } from '../server-requests.ts';
 import type { BoundCall, UpstreamAnswer } from '../upstream-call.ts';
 import { Child, type Command } from './child.ts';
@@ -37,6 +37,7 @@ const QUIET = { timeoutMs: 10_000, maxResultBytes: 65_536, downstream: { notify:
  * reaches an agent only while exactly one call is open, and what it says to all is told to no agent.
  */
 export class Stdio implements Link {
+	readonly eras = ['legacy'] as const;
 	readonly #command: Command;
 	readonly #options: LinkOptions;
 	readonly #waiting = new Map<number, Waiting>();
@@ -75,7 +76,7 @@ export class Stdio implements Link {
 		if (running === undefined) return { kind: 'not_sent', why: `it did not start within ${call.timeoutMs} ms`, isUnreachable: true };
 		if ('why' in running) return { kind: 'not_sent', why: running.why, isUnreachable: true };
 		if (call.downstream.cancelled.aborted) return { kind: 'not_sent', why: 'the agent cancelled the call' };
-		const message = this.#wishes.toSend(call.message, call.sessionId);
+		const message = this.#wishes.toSend(withoutEnvelope(call.message), call.sessionId);
 		// Somebody else wants the same already.
 		if (message === undefined) return { kind: 'answered', message: { jsonrpc: '2.0', id: 0, result: {} }, bytes: 2 };
 		const answer = await this.#send(running.child, { ...call, message }, deadline);
