@@ -1,7 +1,7 @@
 import { PolicyError, ToolGateError } from '../errors.ts';
 import type { Judge } from './judge.ts';
 import { type KeptBundle, KeptBundles, type KeptState } from './kept-bundles.ts';
-import { type BundleHeader, type Gate, type Prepared, prepare } from './prepare.ts';
+import { type BundleHeader, type Gate, Preparation, type Prepared } from './prepare.ts';
 import type { Verification } from './signatures.ts';
 import type { BundleSource } from './sources/bundle-source.ts';
 
@@ -48,6 +48,7 @@ export interface PolicyOptions {
 export class Policy {
 	readonly #options: PolicyOptions;
 	readonly #kept: KeptBundles;
+	readonly #preparation = new Preparation();
 	#judge: Judge | undefined;
 	#active: ActiveBundle | undefined;
 	/** What was active last, here or before a restart. */
@@ -127,6 +128,7 @@ export class Policy {
 	async close(): Promise<void> {
 		await this.#options.source.close();
 		await this.#attempts;
+		await this.#preparation.close();
 	}
 
 	#attempt<T>(step: () => Promise<T>): Promise<T> {
@@ -174,7 +176,7 @@ export class Policy {
 
 	#prepare(packed: Uint8Array, gate: Gate): Promise<Prepared | undefined> {
 		const { fuel, verification } = this.#options;
-		return prepare({ packed, gate, fuel, ...(verification === undefined ? {} : { verification }) });
+		return this.#preparation.prepare({ packed, gate, fuel, ...(verification === undefined ? {} : { verification }) });
 	}
 
 	async #activate({ header, judge }: Prepared, packed: Uint8Array, { previous, rolledBack }: Pick<KeptState, 'previous' | 'rolledBack'>): Promise<void> {

@@ -1,4 +1,4 @@
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { PolicyError, ToolGateError } from '../errors.ts';
 import { openBundle } from './bundle.ts';
 import { builtins } from './builtins/index.ts';
@@ -28,5 +28,8 @@ function refusalOf(error: unknown): string {
 	return `unexpected: ${error instanceof Error ? error.message : String(error)}`;
 }
 
-const result = await answer(workerData as PrepareTask).catch((error: unknown): PrepareAnswer => ({ kind: 'refused', why: refusalOf(error) }));
-parentPort!.postMessage(result, result.kind === 'ready' ? [result.data.bytes.buffer as ArrayBuffer] : []);
+parentPort!.on('message', (task: PrepareTask) => {
+	void answer(task)
+		.catch((error: unknown): PrepareAnswer => ({ kind: 'refused', why: refusalOf(error) }))
+		.then((result) => parentPort!.postMessage(result, result.kind === 'ready' ? [result.data.bytes.buffer as ArrayBuffer] : []));
+});

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { ToolGateError } from '../errors.ts';
 import type { Bundle } from './bundle.ts';
@@ -47,32 +48,59 @@ export type PrepareAnswer =
 	  };
 
 const workerFile = new URL('./prepare-worker.ts', import.meta.url);
+/** A worker that has nothing to do for so long is let go. */
+const IDLE_MS = 10_000;
 
 /**
- * A judge for the bundle, proved by its self-test; undefined when it is the active one. Everything but a copy of memory happens in a
- * worker, so that calls flow meanwhile: unpacking, verifying, reading data, compiling, testing.
- * @throws {ToolGateError} BUNDLE: why it is refused.
+ * Prepares bundles in a worker, so that calls flow meanwhile: unpacking, verifying, reading data, compiling and testing happen there. What
+ * is left for this thread is a copy of memory, in slices. One bundle at a time.
  */
-export async function prepare(task: PrepareTask): Promise<Prepared | undefined> {
-	const answer = await inWorker(task);
-	switch (answer.kind) {
-		case 'refused':
-			throw new ToolGateError('BUNDLE', answer.why);
-		case 'unchanged':
-			return undefined;
-		case 'ready': {
-			const evaluator = await createEvaluator(answer.module, {}, { builtins, fuel: task.fuel, dataImage: answer.data });
-			warm(evaluator);
-			return { header: answer.header, judge: new EvaluatorJudge(evaluator, answer.header.revision, patternsOf(answer.patterns)) };
+export class Preparation {
+	#worker: Worker | undefined;
+	#idle: NodeJS.Timeout | undefined;
+
+	/**
+	 * A judge for the bundle, proved by its self-test; undefined when it is the active one.
+	 * @throws {ToolGateError} BUNDLE: why it is refused.
+	 */
+	async prepare(task: PrepareTask): Promise<Prepared | undefined> {
+		const answer = await this.#ask(task);
+		switch (answer.kind) {
+			case 'refused':
+				throw new ToolGateError('BUNDLE', answer.why);
+			case 'unchanged':
+				return undefined;
+			case 'ready': {
+				const evaluator = await createEvaluator(answer.module, {}, { builtins, fuel: task.fuel, dataImage: answer.data });
+				warm(evaluator);
+				return { header: answer.header, judge: new EvaluatorJudge(evaluator, answer.header.revision, patternsOf(answer.patterns)) };
+			}
 		}
 	}
-}
 
-function inWorker(task: PrepareTask): Promise<PrepareAnswer> {
-	return new Promise((resolve, reject) => {
-		const worker = new Worker(workerFile, { workerData: task });
-		worker.once('message', resolve);
-		worker.once('error', (cause) => reject(new ToolGateError('BUNDLE', `preparing it failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })));
-		worker.once('exit', () => reject(new ToolGateError('BUNDLE', 'preparing it failed: the worker ended without an answer')));
-	});
+	async close(): Promise<void> {
+		clearTimeout(this.#idle);
+		await this.#worker?.terminate();
+		this.#worker = undefined;
+	}
+
+	async #ask(task: PrepareTask): Promise<PrepareAnswer> {
+		clearTimeout(this.#idle);
+		const worker = (this.#worker ??= new Worker(workerFile));
+		const answered = new AbortController();
+		const ended = once(worker, 'exit', { signal: answered.signal }).then(() => Promise.reject(new Error('its worker ended without an answer')));
+		try {
+			worker.ref();
+			worker.postMessage(task);
+			const [answer] = (await Promise.race([once(worker, 'message', { signal: answered.signal }), ended])) as [PrepareAnswer];
+			return answer;
+		} catch (cause) {
+			this.#worker = undefined;
+			throw new ToolGateError('BUNDLE', `preparing it failed: ${(cause as Error).message}`, { cause });
+		} finally {
+			answered.abort();
+			worker.unref();
+			this.#idle = setTimeout(() => void this.close(), IDLE_MS).unref();
+		}
+	}
 }
