@@ -82,6 +82,7 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 	let leased: LeasedAdmission | undefined;
 	const proof = createProof({ sql: store, seed: keys.checkpointSeed, settings: config.audit, stream: () => (leased?.isHeld ? leased.stream : undefined), onNews, onFault });
 	const admission = (leased = await LeasedAdmission.open({ store, keys, onFault, onWritten: (count) => proof.checkpoints.written(count) }));
+	await proof.retention.run();
 	const record = (event: Omit<TrailEvent, 'version' | 'id' | 'timeMs'>) => admission.refuse({ version: 1, id: randomUUID(), timeMs: nowMs(), ...event });
 
 	const policy = new Policy({
@@ -257,7 +258,7 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 			await people.close();
 			await Promise.all([policy.close(), capabilities.close()]);
 			await admission.close();
-			await proof.checkpoints.close();
+			await proof.close();
 			metrics.close();
 			await store.close();
 		},

@@ -4,6 +4,7 @@ import { checkpointSink } from './checkpoint-sink.ts';
 import { type Checkpoints, createCheckpoints } from './checkpoints.ts';
 import { type ExportFormat, exportTrail } from './export.ts';
 import type { TrailFilter } from './filter.ts';
+import { createRetention, type Retention } from './retention.ts';
 import type { VerifyReport } from './verify.ts';
 
 export interface ProofOptions {
@@ -11,7 +12,7 @@ export interface ProofOptions {
 	/** 32 bytes. */
 	readonly seed: Uint8Array;
 	/** `audit` of the configuration. */
-	readonly settings: { readonly checkpoints?: string | undefined; readonly formerKeys: readonly string[] };
+	readonly settings: { readonly checkpoints?: string | undefined; readonly formerKeys: readonly string[]; readonly retentionMonths: number };
 	/** The stream that this process writes now; undefined while it holds no lease. */
 	readonly stream: () => string | undefined;
 	readonly onNews: (text: string) => void;
@@ -41,11 +42,14 @@ export interface Proof {
 	/** Whose checkpoints count: the present key and former ones. */
 	readonly keys: readonly CheckpointKey[];
 	readonly checkpoints: Checkpoints;
+	readonly retention: Retention;
 	/** Pieces of text; without a filter the whole trail, with what is needed to verify it. */
 	export(options: { readonly format: ExportFormat; readonly filter?: TrailFilter }): AsyncIterable<string>;
 	/** What is known without looking at every event; with the last report given to `verified`. */
 	status(): Promise<ProofStatus>;
 	verified(report: VerifyReport): void;
+	/** Signs the last; call it when nothing is written any more. Never throws. */
+	close(): Promise<void>;
 }
 
 /** @throws {ToolGateError} BAD_INPUT: a former key can't be read */
@@ -53,11 +57,17 @@ export function createProof({ sql, seed, settings, ...options }: ProofOptions): 
 	const signer = checkpointSigner(seed);
 	const sink = settings.checkpoints === undefined ? undefined : checkpointSink(settings.checkpoints);
 	const checkpoints = createCheckpoints({ sql, signer, ...(sink === undefined ? {} : { sink }), ...options });
+	const retention = createRetention({ sql, signer, months: settings.retentionMonths, hasSink: sink !== undefined, ...options });
 	let last: ProofStatus['verified'];
 	return {
 		signer,
 		keys: [signer, ...settings.formerKeys.flatMap((pem, n) => readPublicKeys(pem, `audit.formerKeys[${n}]`))],
 		checkpoints,
+		retention,
+		async close() {
+			retention.close();
+			await checkpoints.close();
+		},
 		export: (wanted) => exportTrail(sql, { ...wanted, keyId: signer.id }),
 		async status() {
 			const [row] = await sql.query<{ at: number | null }>('SELECT max(signed_at) AS at FROM checkpoints', []);

@@ -136,7 +136,7 @@ t.test('the chain is verified, and every way of tampering in the database is fou
 			['a cut tail and head', 'UPDATE streams SET sequence = 4', /event 4: its hash is not the one of the stream's head/],
 			[
 				'an insertion',
-				`INSERT INTO events SELECT stream, 7, id, kind, time_ms, call_id, decision_id, intent_id, approval_id, principal, agent, session, turn, server, tool, decision, outcome, rule, admission, body, digest, hash FROM events WHERE sequence = 6`,
+				`INSERT INTO events SELECT month, stream, 7, id, kind, time_ms, call_id, decision_id, intent_id, approval_id, principal, agent, session, turn, server, tool, decision, outcome, rule, admission, body, digest, hash FROM events WHERE sequence = 6`,
 				/event 7: it lies beyond/,
 			],
 			['a swap', 'UPDATE events SET sequence = CASE sequence WHEN 4 THEN -5 ELSE -4 END WHERE sequence IN (4, 5)', /event 4: missing/],

@@ -43,9 +43,9 @@ export function createTrail(sql: Sql, checkpointKeys: readonly CheckpointKey[] =
 				const n = parameters.length;
 				condition += ` AND (e.time_ms, e.stream, e.sequence) < ($${n - 2}, $${n - 1}, $${n})`;
 			}
-			parameters.push(limit + 1);
+			// The limit stands in the statement itself, so that the planner knows how few rows are wanted.
 			const rows = await sql.query<EventRecord>(
-				`SELECT ${RECORD_COLUMNS} FROM events e WHERE ${condition} ORDER BY e.time_ms DESC, e.stream DESC, e.sequence DESC LIMIT $${parameters.length}`,
+				`SELECT ${RECORD_COLUMNS} FROM events e WHERE ${condition} ORDER BY e.time_ms DESC, e.stream DESC, e.sequence DESC LIMIT ${limit + 1}`,
 				parameters,
 			);
 			const events = rows.slice(0, limit).map(recordedEvent);
