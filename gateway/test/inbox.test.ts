@@ -195,7 +195,7 @@ t.test('[inbox.masked] what is masked for the record only says so, and so does w
 	const built = await build(t);
 	const id = await anApproval(built, { arguments: { to: 'bob', note: 'call [us-ssn masked]' }, sent: { note: 'call 123-45-6789', card: '4242' } });
 	const { page, complaints } = await openInbox(t, built, `/approvals/${id}`);
-	await page.getByText('call [us-ssn masked]').waitFor();
+	await page.getByText('call [us-ssn masked]', { exact: true }).waitFor();
 	const shown = await text(page);
 	t.equal(shown.match(/masked for the record; the tool gets the real value/g)?.length, 1);
 	t.match(shown, /card\s+not in the record; the tool gets it/);

@@ -10,8 +10,8 @@ export interface DefinitionHistory {
 	readonly firstSeenAtMs?: number;
 	/** Definitions of the tool seen before this one: it has changed that often. */
 	readonly earlier: number;
-	/** The definition that is accepted now is this one. */
-	readonly isAccepted: boolean;
+	/** Whether the definition that is accepted now is this one; absent where none is. */
+	readonly isAccepted?: boolean;
 	readonly acceptedBy?: 'first-sight' | 'operator';
 	readonly acceptedAtMs?: number;
 }
@@ -45,7 +45,7 @@ export async function definitionHistory(sql: Sql, upstream: string, tool: string
 		...(typeof description === 'string' ? { description } : {}),
 		...(first_seen_at === null ? {} : { firstSeenAtMs: first_seen_at }),
 		earlier,
-		isAccepted: pin === digest,
+		...(pin === null ? {} : { isAccepted: pin === digest }),
 		...(pinned_by === null || pinned_at === null ? {} : { acceptedBy: pinned_by, acceptedAtMs: pinned_at }),
 	};
 }

@@ -62,7 +62,7 @@ export interface ApprovalContext {
 		readonly description?: string;
 		readonly firstSeenAtMs?: number;
 		readonly earlier: number;
-		readonly isAccepted: boolean;
+		readonly isAccepted?: boolean;
 		readonly acceptedBy?: 'first-sight' | 'operator';
 		readonly acceptedAtMs?: number;
 	};

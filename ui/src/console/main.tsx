@@ -5,7 +5,7 @@ import { createRoot } from 'react-dom/client';
 import { InboxPage } from '../inbox/inbox-page.tsx';
 import { SignInPage } from '../shell/sign-in-page.tsx';
 import { lookAgain, useSession } from '../shell/session.ts';
-import { theme } from '../shell/theme.ts';
+import { contrast, theme } from '../shell/theme.ts';
 
 const nonce = document.querySelector<HTMLMetaElement>('meta[property=csp-nonce]')?.nonce ?? '';
 
@@ -30,7 +30,7 @@ function Console() {
 void lookAgain();
 createRoot(document.getElementById('root')!).render(
 	<StrictMode>
-		<MantineProvider theme={theme} defaultColorScheme="auto" getStyleNonce={() => nonce}>
+		<MantineProvider theme={theme} cssVariablesResolver={contrast} defaultColorScheme="auto" getStyleNonce={() => nonce}>
 			<Console />
 		</MantineProvider>
 	</StrictMode>,

@@ -23,10 +23,13 @@ export function ApprovalList({ approvals, chosenId, hrefOf }: ListProps) {
 							<strong className={classes['clip']}>
 								<Visible text={approval.tool} />
 							</strong>
-							<State approval={approval} />
+							<Time approval={approval} />
 						</span>
-						<span className={`${classes['clip']} ${classes['dim']}`}>
-							<Visible text={approval.principal} /> · <Visible text={approval.agent} />
+						<span className={classes['line']}>
+							<span className={`${classes['clip']} ${classes['dim']}`}>
+								<Visible text={approval.principal} /> · <Visible text={approval.agent} />
+							</span>
+							{approval.state !== 'pending' && <Word word={approval.state} />}
 						</span>
 						<span className={`${classes['clip']} ${classes['dim']}`}>
 							<Visible text={argumentsLine(approval)} />
@@ -38,18 +41,14 @@ export function ApprovalList({ approvals, chosenId, hrefOf }: ListProps) {
 	);
 }
 
-function State({ approval: { state, expiresAtMs, decided } }: { readonly approval: Approval }) {
+/** What is left, or when it was decided. */
+function Time({ approval: { state, expiresAtMs, decided } }: { readonly approval: Approval }) {
 	const nowMs = useNow();
 	if (state === 'pending') {
 		const leftMs = expiresAtMs - nowMs;
 		return <span className={leftMs < 60_000 ? classes['urgent'] : classes['left']}>{countdown(leftMs)}</span>;
 	}
-	return (
-		<span className={classes['ended']}>
-			<Word word={state} />
-			{decided !== undefined && <Moment ms={decided.atMs} />}
-		</span>
-	);
+	return <span className={classes['left']}>{decided !== undefined && <Moment ms={decided.atMs} />}</span>;
 }
 
 /** The plain arguments in a line, to tell one request from the next. */

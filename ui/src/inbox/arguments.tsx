@@ -64,7 +64,7 @@ function Value({ value, pointer, recordOnly }: ValueProps) {
 		<>
 			<code className={typeof value === 'string' ? undefined : classes['plain']}>
 				{typeof value === 'string' ? value === '' ? <span className={classes['dim']}>empty text</span> : <Visible text={value} isBlock /> : String(value)}
-			</code>
+			</code>{' '}
 			{mark}
 		</>
 	);

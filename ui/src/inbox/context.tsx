@@ -39,15 +39,16 @@ export function Definition({ approval, context }: { readonly approval: Approval;
 	const nowMs = useNow();
 	if (context === undefined) return <Skeleton height={64} />;
 	const { description, firstSeenAtMs, earlier, isAccepted, acceptedBy, acceptedAtMs } = context.definition;
+	if (description === undefined && isAccepted === undefined) return <p className={classes['dim']}>It is not among the tools that were ever listed.</p>;
 	const hasChangedLately = earlier > 0 && firstSeenAtMs !== undefined && nowMs - firstSeenAtMs < LATELY_MS;
 	return (
 		<div className={classes['definition']}>
-			{!isAccepted && (
+			{isAccepted === false && (
 				<p className={classes['warning']}>
 					<WarningIcon /> Another definition of {approval.tool} is accepted by now: this approval can not be used any more.
 				</p>
 			)}
-			{isAccepted && hasChangedLately && firstSeenAtMs !== undefined && (
+			{isAccepted === true && hasChangedLately && firstSeenAtMs !== undefined && (
 				<p className={classes['warning']}>
 					<WarningIcon />
 					<span>
@@ -65,7 +66,7 @@ export function Definition({ approval, context }: { readonly approval: Approval;
 					<Visible text={description} isBlock />
 				</p>
 			)}
-			{isAccepted && !hasChangedLately && firstSeenAtMs !== undefined && (
+			{isAccepted === true && !hasChangedLately && firstSeenAtMs !== undefined && (
 				<p className={classes['dim']}>
 					Its definition is unchanged since <Moment ms={firstSeenAtMs} />
 					{acceptedBy === 'operator' && ', accepted by an operator'}.

@@ -53,6 +53,7 @@ export function DecisionBar({ approval, session }: { readonly approval: Approval
 					{you.mayEnd && <More onWithdraw={() => setAsks('withdraw')} />}
 				</div>
 			)}
+			{['done', 'rejected', 'expired', 'withdrawn', 'dispatched'].includes(state) && <span className={classes['dim']}>Nothing is left to decide here.</span>}
 			{asks === undefined && state === 'approved' && you.mayEnd && (
 				<div className={classes['buttons']}>
 					<Button size="sm" fw={500} variant="default" onClick={() => setAsks('withdraw')}>

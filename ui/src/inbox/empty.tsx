@@ -1,4 +1,5 @@
 import { Code, Text } from '@mantine/core';
+import { InboxIcon } from '../shell/icons.tsx';
 import { Copyable } from '../text/copyable.tsx';
 import classes from './inbox.module.css';
 
@@ -7,8 +8,13 @@ import classes from './inbox.module.css';
 export function NothingHere({ view, isWide }: { readonly view: 'open' | 'decided'; readonly isWide: boolean }) {
 	return (
 		<div className={classes['nothing']}>
-			<Text fw={600}>{view === 'open' ? 'Nothing waits for a person' : 'Nothing was decided yet'}</Text>
-			{!isWide && <Hint view={view} />}
+			{isWide ? (
+				<Text size="sm" c="dimmed">
+					{view === 'open' ? 'None is open.' : 'None yet.'}
+				</Text>
+			) : (
+				<Hint view={view} />
+			)}
 		</div>
 	);
 }
@@ -17,7 +23,10 @@ export function NothingChosen({ view, isEmpty }: { readonly view: 'open' | 'deci
 	return (
 		<div className={classes['nothingWide']}>
 			{isEmpty ? (
-				<Hint view={view} />
+				<>
+					<InboxIcon size={36} />
+					<Hint view={view} />
+				</>
 			) : (
 				<Text size="sm" c="dimmed">
 					Choose one on the left, or press <kbd>j</kbd>.
@@ -29,16 +38,19 @@ export function NothingChosen({ view, isEmpty }: { readonly view: 'open' | 'deci
 
 function Hint({ view }: { readonly view: 'open' | 'decided' }) {
 	return (
-		<Text size="sm" c="dimmed" maw={440}>
-			{view === 'open' ? (
-				<>
-					A request appears here the moment a rule answers <Code>approvalRequired</Code>; this page need not be loaded again. To see one, let an agent ask for a
-					refund: starting ToolGate prints the command.
-				</>
-			) : (
-				'Whatever is approved, rejected, withdrawn or expired is kept here, with who, when and why.'
-			)}
-		</Text>
+		<>
+			<Text fw={600}>{view === 'open' ? 'Nothing waits for a person' : 'Nothing was decided yet'}</Text>
+			<Text size="sm" c="dimmed" maw={440}>
+				{view === 'open' ? (
+					<>
+						A request appears here the moment a rule answers <Code>approvalRequired</Code>; this page need not be loaded again. To see one, let an agent ask for a
+						refund: starting ToolGate prints the command.
+					</>
+				) : (
+					'Whatever is approved, rejected, withdrawn or expired is kept here, with who, when and why.'
+				)}
+			</Text>
+		</>
 	);
 }
 

@@ -103,7 +103,7 @@ export function InboxPage({ session }: { readonly session: Session }) {
 
 /** Open: what a person has to answer before what goes on by itself, the most urgent first. Decided: the newest first. */
 function listOf(all: readonly Approval[], view: View): Approval[] {
-	if (view === 'decided') return all.filter((one) => one.decided !== undefined || !isOpen(one)).sort((a, b) => endedMs(b) - endedMs(a));
+	if (view === 'decided') return all.filter((one) => !isWaiting(one)).sort((a, b) => endedMs(b) - endedMs(a));
 	const open = all.filter(isOpen);
 	return open.sort((a, b) => Number(isWaiting(b)) - Number(isWaiting(a)) || a.expiresAtMs - b.expiresAtMs || (a.id < b.id ? -1 : 1));
 }

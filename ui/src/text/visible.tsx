@@ -1,3 +1,4 @@
+import { Fragment } from 'react';
 import { piecesOf } from './escapes.ts';
 import classes from './text.module.css';
 
@@ -7,10 +8,12 @@ export function Visible({ text, isBlock = false }: { readonly text: string; read
 		<bdi dir="ltr" className={isBlock ? classes['block'] : undefined}>
 			{piecesOf(text).map((piece, place) =>
 				piece.isEscape ? (
-					<span key={place} className={classes['escape']} title="a character that would not show">
-						{piece.text}
-						{isBlock && piece.text === '\\n' ? '\n' : ''}
-					</span>
+					<Fragment key={place}>
+						<span className={classes['escape']} title="a character that would not show">
+							{piece.text}
+						</span>
+						{isBlock && piece.text === '\\n' && '\n'}
+					</Fragment>
 				) : (
 					piece.text
 				),
