@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { approvalsCommand } from './commands/approvals.ts';
 import { auditCommand } from './commands/audit.ts';
+import { bundleCommand } from './commands/bundle.ts';
 import { budgetsCommand } from './commands/budgets.ts';
 import { CommandFailure } from './commands/command-failure.ts';
 import { configCommand } from './commands/config.ts';
@@ -18,7 +19,7 @@ const program = new Command('toolgate')
 	.showHelpAfterError('(toolgate --help lists the commands)')
 	.exitOverride();
 
-for (const command of [serveCommand, initCommand, signInCommand, configCommand, policyCommand, toolsCommand, tokensCommand, approvalsCommand, budgetsCommand, auditCommand]) {
+for (const command of [serveCommand, initCommand, signInCommand, configCommand, policyCommand, bundleCommand, toolsCommand, tokensCommand, approvalsCommand, budgetsCommand, auditCommand]) {
 	program.addCommand(command());
 }
 // Sub-commands report usage errors the same way.

@@ -127,6 +127,9 @@ export const httpUrl = (says: string, options: LeafOptions<string | undefined> =
 		options,
 	);
 
+/** A key that is known, and has to be absent. @param instead what there is in its place */
+export const notYet = (instead: string) => leaf<undefined>('nothing here, it is not yet supported', `Not yet supported. ${instead}`, () => undefined, {});
+
 export interface Address {
 	readonly host: string;
 	readonly port: number;

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
+import { opaSchema, signing, withAbsolutePaths } from './config-opa.ts';
 import { readYaml, type Origin } from './config-reader.ts';
 import { address, choice, choices, flag, group, httpUrl, named, optionalText, text, textMap, texts, type Value, whole } from './config-schema.ts';
 import { ToolGateError } from './errors.ts';
@@ -42,9 +43,11 @@ export const schema = group('ToolGate', {
 		keyExpected: 'lower-case letters, digits and hyphens',
 	}),
 	policy: group('Where the decisions come from.', {
+		signing,
 		bundle: text('An OPA bundle: a .tar.gz, or a folder that holds one unpacked.', { fallback: 'bundles/toolgate.tar.gz', env: 'TOOLGATE_POLICY_BUNDLE' }),
 		fuel: whole('Units of work that one evaluation may take.', { fallback: 2_000_000, min: 10_000, max: 1_000_000_000 }),
 	}),
+	opa: opaSchema,
 	listen: group('The two listeners.', {
 		agents: address('For agents: /mcp.', { fallback: { host: '127.0.0.1', port: 18080 }, env: 'TOOLGATE_LISTEN_AGENTS' }),
 		people: address('For people: API, metrics, readiness.', { fallback: { host: '127.0.0.1', port: 18081 }, env: 'TOOLGATE_LISTEN_PEOPLE' }),
@@ -173,9 +176,14 @@ export function loadConfig(file?: string, environment: Readonly<Record<string, s
 		upstreams: Object.fromEntries(upstreams) as Config['upstreams'],
 		dataDir: absolute(value.dataDir),
 		policy: { ...value.policy, bundle: absolute(value.policy.bundle) },
+		opa: withAbsolutePaths(value.opa, absolute),
 		audit: { ...value.audit, ...placeOf(value.audit.checkpoints, absolute) },
 	};
 	refuseUnsafe(config);
+	const bundleFrom = origins.get('policy.bundle')!.from;
+	if (bundleFrom !== 'default' && Object.keys(value.opa.bundles).length > 0) {
+		throw new ToolGateError('CONFIG', `policy.bundle (${bundleFrom}) and opa.bundles exclude each other: a bundle comes from one place`);
+	}
 	return { config: deepFreeze(config), file: isThere ? path : undefined, origins };
 }
 

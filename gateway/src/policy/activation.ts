@@ -12,6 +12,8 @@ export interface ActiveBundle extends BundleHeader {
 export interface PolicyStatus {
 	/** Where bundles come from. */
 	readonly source: string;
+	/** Of this gateway, as configured. */
+	readonly labels?: Readonly<Record<string, string>>;
 	/** Absent: every call is denied. */
 	readonly active?: ActiveBundle;
 	/** What `rollback` would go back to. */
@@ -36,6 +38,7 @@ export interface PolicyOptions {
 	readonly fuel: number;
 	/** What bundles have to be signed with; absent: they must not be signed. */
 	readonly verification?: Verification;
+	readonly labels?: Readonly<Record<string, string>>;
 	/** Folder for what outlives a restart: the last bundles, and which versions are too old. */
 	readonly keepIn: string;
 	/** Told after every attempt that changed something. Awaited before the next attempt. */
@@ -84,9 +87,11 @@ export class Policy {
 	}
 
 	status(): PolicyStatus {
+		const { source, labels = {} } = this.#options;
 		const problem = this.#outage ?? this.#refusal;
 		return {
-			source: this.#options.source.says,
+			source: source.says,
+			...(Object.keys(labels).length === 0 ? {} : { labels }),
 			...(this.#active === undefined ? {} : { active: this.#active }),
 			...(this.#last?.previous === undefined ? {} : { previous: this.#last.previous }),
 			...(this.#last?.rolledBack === undefined ? {} : { rolledBack: this.#last.rolledBack }),

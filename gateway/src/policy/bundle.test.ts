@@ -11,7 +11,8 @@ import { type Changes, bundleWith, defaultBundle, filesWith, unpackInto } from '
 import { readTar, TarError, writeTar } from './tar.ts';
 
 /** A header of that type and name, its checksum made right, followed by content. */
-function entry(name: string, { type = '0', content = '', size = content.length, prefix = '', link = '' } = {}): Buffer {
+function entry(name: string, options: { type?: string; content?: string; size?: number; prefix?: string; link?: string } = {}): Buffer {
+	const { type = '0', content = '', size = content.length, prefix = '', link = '' } = options;
 	const archive = writeTar([{ path: 'x', bytes: Buffer.from(content) }]).subarray(0, -1024);
 	archive.fill(0, 0, 100).write(name, 0);
 	archive.write(size.toString(8).padStart(11, '0'), 124);

@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from '../domain.ts';
+import { isObject } from '../json-object.ts';
 import { type BundleFiles, digestOfFiles, readPacked, refuseBundle, unpackFiles } from './bundle-files.ts';
 import { parseExact } from './opa-json.ts';
 import { type Signature, type Verification, verifySignature } from './signatures.ts';
@@ -35,7 +36,11 @@ export async function readBundle(path: string, verification?: Verification): Pro
 
 /** A bundle from the bytes of its archive. @throws {ToolGateError} BUNDLE */
 export function openBundle(packed: Uint8Array, verification?: Verification): Bundle {
-	const files = unpackFiles(packed);
+	return bundleOf(unpackFiles(packed), verification);
+}
+
+/** A bundle from its files. @throws {ToolGateError} BUNDLE */
+export function bundleOf(files: BundleFiles, verification?: Verification): Bundle {
 	const signature = verifySignature(files, verification);
 	refuseForeign(files);
 	const manifest = json(files, '.manifest') ?? refuseBundle('.manifest is missing');
@@ -113,8 +118,4 @@ function json(files: BundleFiles, path: string): JsonObject | undefined {
 		return refuseBundle(`${path} is not JSON`, { cause });
 	}
 	return isObject(value) ? value : refuseBundle(`${path} is not a JSON object`);
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-	return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -72,3 +72,27 @@ export function createInput({ nowMs, environment }: InputDeps) {
 
 	return { list, call };
 }
+
+/** An input by hand, with what every input has filled in where it was left out. */
+export function completeInput(input: JsonObject, nowMs: number): JsonObject {
+	const part = (name: string, defaults: JsonObject): JsonObject => {
+		const given = input[name];
+		return { [name]: given === undefined || isObject(given) ? { ...defaults, ...given } : given };
+	};
+	return {
+		version: 1,
+		method: 'tools/call',
+		environment: 'production',
+		arguments: {},
+		argumentsDigest: 'not given',
+		approvals: [],
+		argumentsBytes: Buffer.byteLength(JSON.stringify(input['arguments'] ?? {})),
+		...input,
+		...part('principal', { id: 'nobody', kind: 'user', groups: [], claims: {} }),
+		...part('agent', { id: 'by hand' }),
+		...part('session', { era: 'legacy' }),
+		...part('server', {}),
+		...(input['tool'] === undefined ? {} : part('tool', { annotations: {}, definitionDigest: 'not given', pinned: true })),
+		...part('time', timeInput(nowMs)),
+	};
+}

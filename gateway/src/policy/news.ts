@@ -14,15 +14,16 @@ export function policyNews({ active, problem }: PolicyStatus, change: PolicyChan
 }
 
 /** The same for the audit trail. */
-export function activationEvent({ active, rolledBack, problem, source }: PolicyStatus, change: PolicyChange): Omit<TrailEvent, 'version' | 'id' | 'timeMs'> {
+export function activationEvent({ active, rolledBack, problem, source, labels }: PolicyStatus, change: PolicyChange): Omit<TrailEvent, 'version' | 'id' | 'timeMs'> {
+	const from = { source, ...(labels === undefined ? {} : { labels: { ...labels } }) };
 	const revision = active === undefined ? {} : { revision: active.revision };
-	if (change === 'refused') return { kind: 'activation', ...revision, message: `bundle refused: ${problem!.why}`, detail: { source } };
+	if (change === 'refused') return { kind: 'activation', ...revision, message: `bundle refused: ${problem!.why}`, detail: from };
 	const { digest, version, signature } = active!;
 	return {
 		kind: 'activation',
 		...revision,
 		message: change === 'activated' ? 'bundle activated' : `rolled back from revision ${rolledBack!.revision}`,
-		detail: { source, digest, bundleVersion: version, ...(signature === undefined ? {} : { signedBy: signature.keyid }) },
+		detail: { ...from, digest, bundleVersion: version, ...(signature === undefined ? {} : { signedBy: signature.keyid }) },
 	};
 }
 

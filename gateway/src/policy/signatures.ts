@@ -79,6 +79,15 @@ export function signFiles(
 	return Buffer.from(JSON.stringify({ signatures: [token] }, undefined, 1));
 }
 
+/** What a signature says of itself. Nothing of it is proved. @throws {ToolGateError} BUNDLE: it can't be read. */
+export function claimsOf(files: ReadonlyMap<string, Uint8Array>): { algorithm?: string; keyid?: string; scope?: string } | undefined {
+	const bytes = files.get(SIGNATURES_FILE);
+	if (bytes === undefined) return undefined;
+	const { header, payload } = partsOf(tokenOf(bytes));
+	const claims = { algorithm: named(header['alg']), keyid: named(header['kid']) ?? named(payload['keyid']), scope: named(payload['scope']) };
+	return Object.fromEntries(Object.entries(claims).filter(([, value]) => value !== undefined));
+}
+
 function tokenOf(bytes: Uint8Array): string {
 	const signatures = object(parse(bytes, SIGNATURES_FILE), SIGNATURES_FILE)['signatures'];
 	if (!Array.isArray(signatures) || signatures.length !== 1) return refuseBundle(`${SIGNATURES_FILE}: expected exactly one signature`);
@@ -86,17 +95,31 @@ function tokenOf(bytes: Uint8Array): string {
 	return typeof token === 'string' ? token : refuseBundle(`${SIGNATURES_FILE}: the signature is not a text`);
 }
 
-function verifyToken(token: string, { keys, keyid, scope }: Verification): { signature: Signature; payload: JsonObject } {
+interface Parts {
+	readonly header: JsonObject;
+	readonly payload: JsonObject;
+	/** What is signed. */
+	readonly text: string;
+	readonly signature: Buffer;
+}
+
+function partsOf(token: string): Parts {
 	const parts = token.split('.');
 	if (parts.length !== 3 || !parts.every((part) => /^[A-Za-z0-9_-]+$/.test(part))) return refuseBundle(`${SIGNATURES_FILE}: not a JWS in compact form`);
-	const [header, payload] = parts.slice(0, 2).map((part) => object(parse(Buffer.from(part, 'base64url'), 'the signature'), 'the signature')) as [JsonObject, JsonObject];
+	const [header, payload, signature] = parts.map((part) => Buffer.from(part, 'base64url')) as [Buffer, Buffer, Buffer];
+	const read = (bytes: Buffer) => object(parse(bytes, 'the signature'), 'the signature');
+	return { header: read(header), payload: read(payload), text: `${parts[0]}.${parts[1]}`, signature };
+}
+
+function verifyToken(token: string, { keys, keyid, scope }: Verification): { signature: Signature; payload: JsonObject } {
+	const { header, payload, text, signature } = partsOf(token);
 	const id = keyid ?? named(header['kid']) ?? named(payload['keyid']) ?? onlyOne(keys);
 	const trusted = Object.hasOwn(keys, id) ? keys[id]! : refuseBundle(`signed with the key ${JSON.stringify(id)}, which is not configured; known: ${Object.keys(keys).join(', ')}`);
 	const { algorithm } = trusted;
 	if (header['alg'] !== algorithm) return refuseBundle(`signed with ${JSON.stringify(header['alg'] ?? null)}, but the key ${id} is configured for ${algorithm}`);
 	if (header['crit'] !== undefined || header['b64'] !== undefined) return refuseBundle('the signature demands extensions that are not supported (crit)');
 	if (isHmac(algorithm) && trusted.allowHmac !== true) return refuseBundle(`the key ${id} is a shared secret (${algorithm}): whoever verifies with it can sign with it; allow it with allow_hmac`);
-	if (!isSignedBy(keyOf(id, trusted), algorithm, `${parts[0]}.${parts[1]}`, Buffer.from(parts[2]!, 'base64url'))) {
+	if (!isSignedBy(keyOf(id, trusted), algorithm, text, signature)) {
 		return refuseBundle(`the signature is not by the key ${id}`);
 	}
 	const expectedScope = scope ?? trusted.scope ?? '';

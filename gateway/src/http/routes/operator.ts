@@ -2,10 +2,16 @@ import type { FastifyInstance } from 'fastify';
 import type { JsonObject } from '../../domain.ts';
 import type { PolicyStatus } from '../../policy/activation.ts';
 import { ToolGateError } from '../../errors.ts';
-import { fields, optionalText, requiredText } from './fields.ts';
+import { fields, optionalText, requiredFlag, requiredText } from './fields.ts';
 
 export interface OperatorRoutesDeps {
-	readonly policy: { status(): PolicyStatus; reload(): Promise<PolicyStatus> };
+	readonly policy: {
+		status(): PolicyStatus;
+		/** `force` takes an older bundle, or one that was rolled back. */
+		reload(options: { force: boolean }): Promise<PolicyStatus>;
+		/** @throws {ToolGateError} CONFLICT: there is nothing to go back to. */
+		rollback(): Promise<PolicyStatus>;
+	};
 	readonly budgets: { list(): Promise<object[]> };
 	readonly tokens: {
 		create(token: { name: string; principal: string; agent: string }): Promise<object>;
@@ -26,8 +32,18 @@ export interface OperatorRoutesDeps {
 export function operatorRoutes(api: FastifyInstance, { policy, budgets, tokens, tools, recordAct }: OperatorRoutesDeps): void {
 	api.get('/policy', async () => policy.status());
 	api.post('/policy/reload', async (request) => {
+		const body = fields(request.body, ['force']);
+		const force = body['force'] !== undefined && requiredFlag(body, 'force');
+		if (force) await recordAct({ what: 'policy reload forced', message: `the bundle of ${policy.status().source}, whatever its version`, detail: {} });
+		return policy.reload({ force });
+	});
+	api.post('/policy/rollback', async (request) => {
 		fields(request.body, []);
-		return policy.reload();
+		const { active, previous } = policy.status();
+		if (active !== undefined && previous !== undefined) {
+			await recordAct({ what: 'policy rollback', message: `from revision ${active.revision} to ${previous.revision}`, detail: { from: active.digest, to: previous.digest } });
+		}
+		return policy.rollback();
 	});
 
 	api.get('/budgets', async () => ({ budgets: await budgets.list() }));
