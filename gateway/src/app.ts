@@ -117,11 +117,17 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 		urlOf: (id) => `${config.approvals.url ?? peopleUrl}/approvals/${id}`,
 		onFault,
 	});
-	const budgets = createBudgets({ sql: store, stream: admission.stream, onFault });
+	const budgets = createBudgets({ sql: store, stream: admission.stream, conceal: createConceal(keys.keyedDigest), onFault });
 	const trail = createTrail(store, proof.keys);
 	const tokens = new Tokens(store);
 	const sessions = new PeopleSessions(store);
 	const memberships = groupsOf(config.people);
+	/** Who is known by name, or by pattern. */
+	const principals = async () => {
+		const unauthenticated = config.auth.mode === 'none' ? [config.auth.default.principal] : [];
+		const ofTokens = (await tokens.list()).flatMap(({ principal, revokedAtMs }) => (revokedAtMs === undefined ? [principal] : []));
+		return [...new Set([...Object.keys(config.people), ...unauthenticated, ...ofTokens])];
+	};
 	const operator = { id: config.operator.as, groups: memberships(config.operator.as) };
 
 	const input = createInput({ nowMs, environment: config.environment });
@@ -213,8 +219,12 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 		budgets,
 		tokens,
 		tools: {
-			list: (principalId) => toolsView({ principalId, groupsOf: memberships, capabilities, policy, input }),
-			accept: async (upstream, tool) => ({ ...(await capabilities.accept(upstream, tool)) }),
+			list: (principalId) => toolsView({ principalId, groupsOf: memberships, capabilities, policy, input, principals }),
+			acceptable: (upstream, tool, digest) => capabilities.acceptable(upstream, tool, digest).digest,
+			async accept(upstream, tool, digest) {
+				const { name, listedName, pinned } = await capabilities.accept(upstream, tool, digest);
+				return { upstream, name, listedName, digest, isPinned: pinned };
+			},
 		},
 		recordAct: ({ what, message, detail, by }) => record({ kind: 'operator', principal: by ?? operator.id, message: `${what}: ${message}`, detail }),
 		consoleFolder: CONSOLE_FOLDER,

@@ -39,7 +39,10 @@ t.test('upstreams of a changed file are taken over; the rest waits for a restart
 	const both = `${a}  b: { command: x }\n`;
 	t.equal(await after(both), 'configuration: upstreams: added b; tools are listed as <upstream>__<tool> now');
 	t.strictSame(Object.keys(applied.at(-1)!), ['a', 'b']);
-	t.match(await after(`${both}  c: 4\n`), /^configuration: the changed file is not taken over: .*:4: upstreams.c: expected keys and values$/);
+	t.match(
+		await after(`${both}  c: 4\n`),
+		/^configuration: the changed file is not taken over: .*:4: upstreams.c: expected keys and values$/,
+	);
 	t.equal(await after(`${both}limits: { jsonDepth: 32 }\n`), 'configuration: limits changed; that takes effect with the next start');
 	t.equal(applied.length, 1);
 	const limits = 'limits: { jsonDepth: 32 }\n';

@@ -1,4 +1,4 @@
-import { createServer, type IncomingHttpHeaders } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import type { ReadableStream as WebStream } from 'node:stream/web';
@@ -8,7 +8,12 @@ import type { Test } from 'tap';
 export interface ModernMcpServer {
 	readonly url: string;
 	/** One entry per HTTP request, in order. */
-	readonly requests: { readonly httpMethod: string; readonly headers: IncomingHttpHeaders; readonly body: string; readonly isClosed: () => boolean }[];
+	readonly requests: {
+		readonly httpMethod: string;
+		readonly headers: IncomingHttpHeaders;
+		readonly body: string;
+		readonly isClosed: () => boolean;
+	}[];
 	/** Says that something has changed to whoever listens. */
 	readonly notify: McpHttpHandler['notify'];
 	/** Bodies of the requests with that method. */
@@ -20,10 +25,15 @@ export interface ModernMcpServer {
 }
 
 /** Serves a server of the SDK's second line over Streamable HTTP: the modern era, and the legacy one too where `legacy` says so. */
-export async function modernMcpServer(t: Test, makeServer: () => McpServer, legacy: 'stateless' | 'reject' = 'reject'): Promise<ModernMcpServer> {
+export async function modernMcpServer(
+	t: Test,
+	makeServer: () => McpServer,
+	legacy: 'stateless' | 'reject' = 'reject',
+): Promise<ModernMcpServer> {
 	const handler = createMcpHandler(makeServer, { legacy });
 	const requests: ModernMcpServer['requests'] = [];
-	const http = createServer(async (request, response) => {
+	const http = createServer((request, response) => void serve(request, response));
+	async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
 		const chunks: Buffer[] = [];
 		for await (const chunk of request) chunks.push(chunk as Buffer);
 		const body = Buffer.concat(chunks).toString();
@@ -40,8 +50,11 @@ export async function modernMcpServer(t: Test, makeServer: () => McpServer, lega
 		);
 		response.writeHead(answer.status, Object.fromEntries(answer.headers));
 		if (answer.body === null) response.end();
-		else Readable.fromWeb(answer.body as WebStream).on('error', () => response.destroy()).pipe(response);
-	});
+		else
+			Readable.fromWeb(answer.body as WebStream)
+				.on('error', () => response.destroy())
+				.pipe(response);
+	}
 	const listen = (port: number) => new Promise<void>((resolve) => http.listen(port, '127.0.0.1', resolve));
 	const kill = () =>
 		new Promise<void>((resolve) => {
@@ -58,7 +71,8 @@ export async function modernMcpServer(t: Test, makeServer: () => McpServer, lega
 		url: `http://127.0.0.1:${port}/mcp`,
 		requests,
 		notify: handler.notify,
-		sent: (method) => requests.flatMap(({ body }) => (body === '' ? [] : [JSON.parse(body)])).filter((message) => message.method === method),
+		sent: (method) =>
+			requests.flatMap(({ body }) => (body === '' ? [] : [JSON.parse(body)])).filter((message) => message.method === method),
 		kill,
 		revive: () => listen(port),
 	};

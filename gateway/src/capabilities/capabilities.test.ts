@@ -290,7 +290,7 @@ t.test('one store', async (t) => {
 		});
 		let capabilities: Capabilities | undefined;
 		const upstreams = new Upstreams(
-			{ real: { url: server.url, headers: {}, timeoutMs: 5_000 } },
+			{ real: { url: server.url, headers: {}, era: 'legacy', timeoutMs: 5_000 } },
 			{ maxResultBytes: 100_000, version: '0', onStale: (upstream) => capabilities?.stale(upstream) },
 		);
 		t.teardown(() => upstreams.close(0));

@@ -1,7 +1,7 @@
 import type { JsonObject, JsonValue, Tool } from '../domain.ts';
 import { ToolGateError } from '../errors.ts';
 import type { Sql } from '../store/sql.ts';
-import { loadLists, movePin, PINS_CHANNEL, readPins, saveList } from './capability-store.ts';
+import { loadLists, movePin, PINS_CHANNEL, readFirstSeen, readPins, saveList } from './capability-store.ts';
 import { type CapabilitySource, discover } from './discovery.ts';
 import { Naming } from './naming.ts';
 import { type ItemKind, type Offered, OfferedItem } from './offered-item.ts';
@@ -245,19 +245,32 @@ export class Capabilities {
 	}
 
 	/**
-	 * Accepts a tool as it is defined now, or only as `digest` if given. The caller records the act.
-	 * @throws {ToolGateError} NOT_FOUND; CONFLICT: it changed since the operator looked, or can't be accepted.
+	 * The tool as it is defined now, where an operator may accept it.
+	 * @throws {ToolGateError} NOT_FOUND; CONFLICT: it is not `digest`, since it changed after the operator looked, or can't be accepted.
 	 */
-	async accept(upstream: string, tool: string, digest?: string): Promise<OfferedTool> {
-		const entry = this.#entries.get(upstream);
-		const current = entry?.list.tools.find(({ name }) => name === tool);
-		if (entry === undefined || current === undefined) throw new ToolGateError('NOT_FOUND', `${upstream} has no tool ${tool}`);
+	acceptable(upstream: string, tool: string, digest?: string): OfferedTool {
+		const current = this.#entries.get(upstream)?.list.tools.find(({ name }) => name === tool);
+		if (current === undefined) throw new ToolGateError('NOT_FOUND', `${upstream} has no tool ${tool}`);
 		if (digest !== undefined && digest !== current.digest)
 			throw new ToolGateError('CONFLICT', `${tool} is ${current.digest} now: it changed again`);
 		if (!current.isAcceptable) throw new ToolGateError('CONFLICT', `${tool} can't be accepted: ${current.quarantine}`);
+		return current;
+	}
+
+	/** Accepts a tool as it is defined now, or only as `digest` if given. The caller records the act. @throws {ToolGateError} as `acceptable` */
+	async accept(upstream: string, tool: string, digest?: string): Promise<OfferedTool> {
+		const current = this.acceptable(upstream, tool, digest);
 		await movePin(this.#sql, upstream, tool, current.digest);
-		await this.#readPins(entry);
-		return entry.list.tools.find(({ name }) => name === tool) ?? current;
+		await this.#readPins(this.#entries.get(upstream)!);
+		return this.acceptable(upstream, tool);
+	}
+
+	/** When each definition that is listed now was first seen, by digest; milliseconds on the database's clock. @throws {StoreUnavailable} */
+	async lastChanges(): Promise<ReadonlyMap<string, number>> {
+		return readFirstSeen(
+			this.#sql,
+			this.#all.map(({ digest }) => digest),
+		);
 	}
 
 	/** No more looks. One under way ends on its own, and may still be kept. */

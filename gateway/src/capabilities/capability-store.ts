@@ -118,6 +118,15 @@ export async function readPins(sql: SqlExecutor, upstream: string, listed: reado
 	return new Map(rows.map(({ tool, digest, by, definition }) => [tool, { digest, by, ...(definition === null ? {} : { definition }) }]));
 }
 
+/** When definitions were first seen, by digest; milliseconds on the database's clock. */
+export async function readFirstSeen(sql: Sql, digests: readonly string[]): Promise<Map<string, number>> {
+	const rows = await sql.query<{ digest: string; at: number }>(
+		'SELECT digest, max(first_seen_at) AS at FROM tool_definitions WHERE digest = ANY ($1::text[]) GROUP BY digest',
+		[digests],
+	);
+	return new Map(rows.map(({ digest, at }) => [digest, at]));
+}
+
 /** Pins a definition for an operator, whatever was pinned before; other replicas hear of it. */
 export async function movePin(sql: Sql, upstream: string, tool: string, digest: string): Promise<void> {
 	await sql.transaction(async (tx) => {

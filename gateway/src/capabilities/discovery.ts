@@ -66,10 +66,24 @@ interface List {
 	readonly maxKeyLength: number;
 }
 
-const TOOLS: List = { method: 'tools/list', capability: 'tools', member: 'tools', one: 'a tool with a name', key: 'name', maxKeyLength: MAX_NAME_LENGTH };
+const TOOLS: List = {
+	method: 'tools/list',
+	capability: 'tools',
+	member: 'tools',
+	one: 'a tool with a name',
+	key: 'name',
+	maxKeyLength: MAX_NAME_LENGTH,
+};
 
 const ITEM_LISTS: Readonly<Record<ItemKind, List>> = {
-	resource: { method: 'resources/list', capability: 'resources', member: 'resources', one: 'a resource with a uri', key: KEY_OF.resource, maxKeyLength: MAX_URI_LENGTH },
+	resource: {
+		method: 'resources/list',
+		capability: 'resources',
+		member: 'resources',
+		one: 'a resource with a uri',
+		key: KEY_OF.resource,
+		maxKeyLength: MAX_URI_LENGTH,
+	},
 	resourceTemplate: {
 		method: 'resources/templates/list',
 		capability: 'resources',
@@ -78,7 +92,14 @@ const ITEM_LISTS: Readonly<Record<ItemKind, List>> = {
 		key: KEY_OF.resourceTemplate,
 		maxKeyLength: MAX_URI_LENGTH,
 	},
-	prompt: { method: 'prompts/list', capability: 'prompts', member: 'prompts', one: 'a prompt with a name', key: KEY_OF.prompt, maxKeyLength: MAX_NAME_LENGTH },
+	prompt: {
+		method: 'prompts/list',
+		capability: 'prompts',
+		member: 'prompts',
+		one: 'a prompt with a name',
+		key: KEY_OF.prompt,
+		maxKeyLength: MAX_NAME_LENGTH,
+	},
 };
 
 async function readList(source: CapabilitySource, list: List): Promise<JsonObject[]> {

@@ -63,7 +63,12 @@ await eachStore(t, async (t, database) => {
 		t.match(again.status(), [{ state: 'cached', itemCount: 5 }]);
 		t.strictSame(again.findResource('file:///a')?.definition, file('a', { size: 1 }));
 		t.strictSame(listed(again.resourceTemplates()), ['file:///{path}']);
-		t.match(again.findPrompt('sum'), { kind: 'prompt', upstream: 'docs', pinned: false, digest: digestOf({ name: 'sum', arguments: [{ name: 'x' }] }) });
+		t.match(again.findPrompt('sum'), {
+			kind: 'prompt',
+			upstream: 'docs',
+			pinned: false,
+			digest: digestOf({ name: 'sum', arguments: [{ name: 'x' }] }),
+		});
 		t.equal(again.findPrompt('toString'), undefined);
 		await again.close();
 	});
@@ -71,7 +76,12 @@ await eachStore(t, async (t, database) => {
 	await t.test('a list that can not be read stays as it was, and leaves the others good', async (t) => {
 		const docs = new Fake('partly', { resources: [file('a')], prompts: [{ name: 'sum' }] });
 		const capabilities = await offering(t, sql, docs);
-		docs.lists = { ...docs.lists, resources: new Error('resources/list failed: boom'), prompts: [{ name: 'sum' }, { name: 'more' }], tools: [{ name: 'new', inputSchema: { type: 'object' } }] };
+		docs.lists = {
+			...docs.lists,
+			resources: new Error('resources/list failed: boom'),
+			prompts: [{ name: 'sum' }, { name: 'more' }],
+			tools: [{ name: 'new', inputSchema: { type: 'object' } }],
+		};
 		await capabilities.refresh('partly');
 		t.match(capabilities.status(), [{ why: 'resources/list failed: boom', toolCount: 1 }]);
 		t.strictSame([listed(capabilities.resources()), listed(capabilities.prompts())], [['file:///a'], ['sum', 'more']]);
@@ -95,7 +105,10 @@ t.test('one store', async (t) => {
 	const sql = await embedded(t).open();
 
 	await t.test('with several upstreams names and URIs tell whose they are, and lead back', async (t) => {
-		const [a, b] = [new Fake('a', { resources: [file('x')], prompts: [{ name: 'sum' }] }), new Fake('b', { resources: [file('x')], prompts: [{ name: 'sum' }] })];
+		const [a, b] = [
+			new Fake('a', { resources: [file('x')], prompts: [{ name: 'sum' }] }),
+			new Fake('b', { resources: [file('x')], prompts: [{ name: 'sum' }] }),
+		];
 		const capabilities = await offering(t, sql, a, b);
 		t.strictSame(listed(capabilities.resources()), ['toolgate+a:file:///x', 'toolgate+b:file:///x']);
 		t.strictSame(listed(capabilities.prompts()), ['a__sum', 'b__sum']);
@@ -105,7 +118,8 @@ t.test('one store', async (t) => {
 		t.match(capabilities.findResource('toolgate+b:file:///not-listed'), { definition: { uri: 'file:///not-listed' } });
 		b.capabilities = { tools: {} };
 		await capabilities.refresh('b');
-		for (const uri of ['file:///x', 'toolgate+c:file:///x', 'TOOLGATE+a:file:///x', 'toolgate+b:file:///x']) t.equal(capabilities.findResource(uri), undefined, uri);
+		for (const uri of ['file:///x', 'toolgate+c:file:///x', 'TOOLGATE+a:file:///x', 'toolgate+b:file:///x'])
+			t.equal(capabilities.findResource(uri), undefined, uri);
 
 		const naming = new Naming(['a', 'b-2']);
 		t.strictSame(naming.unwrapUri(naming.wrapUri('b-2', 'odd:\nuri')), { upstream: 'b-2', uri: 'odd:\nuri' });
@@ -123,7 +137,10 @@ t.test('one store', async (t) => {
 			capabilities.prompts().map(({ quarantine }) => quarantine),
 			['its definition hides characters from the eye', undefined],
 		);
-		t.strictSame(capabilities.resources().map(({ definition }) => definition), [file('a')]);
+		t.strictSame(
+			capabilities.resources().map(({ definition }) => definition),
+			[file('a')],
+		);
 	});
 
 	await t.test('upstreams come, go and change without the others noticing', async (t) => {
@@ -136,7 +153,10 @@ t.test('one store', async (t) => {
 		const settings = { stays: SETTINGS, comes: SETTINGS };
 		await capabilities.configure([a, b], settings);
 		await capabilities.refresh('comes');
-		t.strictSame(capabilities.tools().map(({ listedName }) => listedName), ['stays__pay', 'comes__pay']);
+		t.strictSame(
+			capabilities.tools().map(({ listedName }) => listedName),
+			['stays__pay', 'comes__pay'],
+		);
 		t.strictSame(listed(capabilities.prompts()), ['stays__p']);
 		const moved = new Fake('stays', { tools: [tool, { ...tool, name: 'more' }] });
 		moved.request = async () => {
@@ -148,20 +168,29 @@ t.test('one store', async (t) => {
 		await t.rejects(capabilities.configure([new Fake('b__c'), b], { b__c: SETTINGS, comes: SETTINGS }), { code: 'CONFIG' });
 		await capabilities.configure([b], settings);
 		await capabilities.refresh('comes');
-		t.strictSame(capabilities.tools().map(({ listedName }) => listedName), ['pay']);
+		t.strictSame(
+			capabilities.tools().map(({ listedName }) => listedName),
+			['pay'],
+		);
 		t.equal(capabilities.find('pay')?.upstream, 'comes');
 		t.ok(told.length > 0 && told.every((changed) => changed.includes('tools')));
 	});
 
 	await t.test('a real server: everything it offers', async (t) => {
 		const server = await everythingOverHttp(t);
-		const upstreams = new Upstreams({ everything: { url: server.url, headers: {}, timeoutMs: 5_000 } }, { maxResultBytes: 1_000_000, version: '0', onStale: () => {} });
+		const upstreams = new Upstreams(
+			{ everything: { url: server.url, headers: {}, timeoutMs: 5_000 } },
+			{ maxResultBytes: 1_000_000, version: '0', onStale: () => {} },
+		);
 		t.teardown(() => upstreams.close(0));
 		const capabilities = await offering(t, sql, ...upstreams.all);
 		t.match(capabilities.status(), [{ state: 'up' }]);
 		t.match(capabilities.upstreamCapabilities('everything'), { completions: {}, logging: {}, resources: { subscribe: true } });
 		t.ok(capabilities.findPrompt('completable-prompt'));
-		t.match(listed(capabilities.resourceTemplates()), ['demo://resource/dynamic/text/{resourceId}', 'demo://resource/dynamic/blob/{resourceId}']);
+		t.match(listed(capabilities.resourceTemplates()), [
+			'demo://resource/dynamic/text/{resourceId}',
+			'demo://resource/dynamic/blob/{resourceId}',
+		]);
 		const [resource] = capabilities.resources();
 		t.match(capabilities.findResource(resource!.listedName), { kind: 'resource', name: resource!.name });
 	});

@@ -44,7 +44,8 @@ export class UpstreamItems {
 	}
 
 	rename(naming: Naming): void {
-		for (const kind of ITEM_KINDS) this.#kept[kind] = { ...this.#kept[kind], items: this.#name(kind, this.#kept[kind].definitions, naming) };
+		for (const kind of ITEM_KINDS)
+			this.#kept[kind] = { ...this.#kept[kind], items: this.#name(kind, this.#kept[kind].definitions, naming) };
 	}
 
 	/** What is listed twice counts once: the first. */

@@ -24,13 +24,17 @@ export function table(header: readonly string[], rows: readonly (readonly string
 	return [paint('dim', line(header)), ...rows.map(line)].join('\n');
 }
 
-/** Text from outside, safe on a terminal: control and bidirectional characters are shown as escapes. */
+/** What a terminal obeys, or doesn't show: controls, directions, joiners, fillers, variation selectors and tags. */
+const UNSEEN =
+	// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not reach a terminal
+	/[\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\u{e0000}-\u{e0fff}]/gu;
+
+/** Text from outside, safe on a terminal: what could not be seen is shown as an escape. */
 export function safe(text: string): string {
-	return text.replaceAll(
-		// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not reach a terminal
-		/[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
-		(character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-	);
+	return text.replaceAll(UNSEEN, (character) => {
+		const code = character.codePointAt(0)!.toString(16);
+		return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, '0')}`;
+	});
 }
 
 /** "4 min ago", "in 12 s". */

@@ -42,7 +42,12 @@ function connect(t: Test, url: string, settings: Partial<UpstreamSettings> = {})
 	return upstreams;
 }
 
-const message = (name: string, args: JsonObject = {}) => ({ jsonrpc: '2.0', id: 'a', method: 'tools/call', params: { name, arguments: args } });
+const message = (name: string, args: JsonObject = {}) => ({
+	jsonrpc: '2.0',
+	id: 'a',
+	method: 'tools/call',
+	params: { name, arguments: args },
+});
 const open = (upstreams: Upstreams, capabilities: JsonObject = CAPABLE) =>
 	upstreams.openSession('s', { protocolVersion: '2025-11-25', clientInfo: { name: 'agent', version: '1' }, capabilities });
 
@@ -51,7 +56,8 @@ t.test('a real server asks the agent for input, for a sample and for its roots, 
 	const upstreams = connect(t, server.url);
 	await open(upstreams);
 	const agent = new FakeAgent();
-	const call = (name: string, args?: JsonObject) => upstreams.call({ upstream: 'shop', sessionId: 's', message: message(name, args), downstream: agent });
+	const call = (name: string, args?: JsonObject) =>
+		upstreams.call({ upstream: 'shop', sessionId: 's', message: message(name, args), downstream: agent });
 
 	const eliciting = call('trigger-elicitation-request');
 	const asked = await agent.nth(1);
@@ -81,8 +87,14 @@ t.test('an upstream is told of no more than the agent declared and the configura
 	const initialize = server.requests.find(({ body }) => body.includes('"initialize"'))!;
 	t.strictSame(JSON.parse(initialize.body).params.capabilities, { elicitation: {} });
 	const tools = (await upstreams.all[0]!.request('tools/list', {}))['tools'] as { name: string }[];
-	t.ok(tools.some(({ name }) => name === 'trigger-elicitation-request'), "the gateway's own list holds what capable agents see");
-	t.notOk(tools.some(({ name }) => name === 'trigger-sampling-request'), 'and nothing that no agent may be asked for');
+	t.ok(
+		tools.some(({ name }) => name === 'trigger-elicitation-request'),
+		"the gateway's own list holds what capable agents see",
+	);
+	t.notOk(
+		tools.some(({ name }) => name === 'trigger-sampling-request'),
+		'and nothing that no agent may be asked for',
+	);
 });
 
 /** A server that sends what the test wants on the stream of each call, and answers when told. */
@@ -101,7 +113,8 @@ async function asking(t: Test, settings: Partial<UpstreamSettings> = {}) {
 		while (calls.length < n) await turn();
 		return calls[n - 1]!;
 	};
-	const replyTo = (id: unknown) => server.seen(({ message }) => message['id'] === id && !('method' in message)).then(({ message }) => message);
+	const replyTo = (id: unknown) =>
+		server.seen(({ message }) => message['id'] === id && !('method' in message)).then(({ message }) => message);
 	return { server, upstreams, nth, replyTo };
 }
 const ask = (id: number | string, method = 'elicitation/create'): JsonObject => ({ id, method, params: { message: `question ${id}` } });
@@ -125,7 +138,8 @@ t.test('the clock of a call stands still while the agent is asked, and only then
 	const { upstreams, nth, replyTo } = await asking(t, { timeoutMs: 500 });
 	await upstreams.all[0]!.initializeResult();
 	const agent = new FakeAgent();
-	const call = () => upstreams.call({ upstream: 'shop', message: { ...message('x'), params: { _meta: { progressToken: 'p' } } }, downstream: agent });
+	const call = () =>
+		upstreams.call({ upstream: 'shop', message: { ...message('x'), params: { _meta: { progressToken: 'p' } } }, downstream: agent });
 	const patient = call();
 	const first = await nth(1);
 	first.say(ask('e1'));
@@ -134,7 +148,10 @@ t.test('the clock of a call stands still while the agent is asked, and only then
 	const talkative = call();
 	const second = await nth(2);
 	let progress = 0;
-	const talking = setInterval(() => second.say({ method: 'notifications/progress', params: { progressToken: second.id, progress: ++progress } }), 20);
+	const talking = setInterval(
+		() => second.say({ method: 'notifications/progress', params: { progressToken: second.id, progress: ++progress } }),
+		20,
+	);
 	t.match(await talkative, { kind: 'timed_out', why: 'waited 500 ms' }, 'progress buys no time');
 	clearInterval(talking);
 	t.ok(agent.notified.length > 2);
@@ -168,7 +185,10 @@ t.test('what may not be asked is refused towards the upstream, and never reaches
 	t.equal(agent.asked.length, 8);
 	call.answer();
 	t.match(await answered, { kind: 'answered' });
-	t.ok(agent.asked.every(({ signal }) => signal.aborted), 'with the call its questions end');
+	t.ok(
+		agent.asked.every(({ signal }) => signal.aborted),
+		'with the call its questions end',
+	);
 });
 
 t.test('an agent that leaves, cancels or answers late', async (t) => {

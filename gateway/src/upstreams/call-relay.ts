@@ -46,7 +46,8 @@ export class CallRelay {
 		if (incoming.kind !== 'notification') return;
 		const { method, message } = incoming;
 		if (OF_NO_CALL.test(method)) this.#deps.onNotification(stripOurMeta(message));
-		else if (method === 'notifications/cancelled') this.#deps.asks.withdraw(isObject(message['params']) ? message['params']['requestId'] : undefined);
+		else if (method === 'notifications/cancelled')
+			this.#deps.asks.withdraw(isObject(message['params']) ? message['params']['requestId'] : undefined);
 		else this.#relay(method === 'notifications/progress' ? this.#withAgentToken(message) : message, bytes);
 	}
 

@@ -62,7 +62,8 @@ export class EitherEra implements Link {
 			),
 			deadline,
 		);
-		if (failed !== '') return { kind: 'not_sent', why: failed ?? `it did not say within ${call.timeoutMs} ms what it speaks`, isUnreachable: true };
+		if (failed !== '')
+			return { kind: 'not_sent', why: failed ?? `it did not say within ${call.timeoutMs} ms what it speaks`, isUnreachable: true };
 		return this.#linkFor(call.era).call({ ...call, timeoutMs: deadline.leftMs });
 	}
 

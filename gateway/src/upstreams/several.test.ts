@@ -13,7 +13,9 @@ const AGENT = { protocolVersion: '2025-11-25', clientInfo: { name: 'agent', vers
 
 function echo(): McpServer {
 	const server = new McpServer({ name: 'echo', version: '1' });
-	server.registerTool('where', { inputSchema: { x: z.string().optional() } }, (_, { sessionId }) => ({ content: [{ type: 'text', text: String(sessionId) }] }));
+	server.registerTool('where', { inputSchema: { x: z.string().optional() } }, (_, { sessionId }) => ({
+		content: [{ type: 'text', text: String(sessionId) }],
+	}));
 	return server;
 }
 
@@ -36,7 +38,9 @@ function connect(t: Test, settings: Record<string, UpstreamSettings>) {
 t.test('upstreams come, go and change; what stays keeps its sessions, and what goes lets its calls end', async (t) => {
 	const [stays, comes] = [await sdkMcpServer(t, echo), await sdkMcpServer(t, echo)];
 	let running: { id: number; response: ServerResponse } | undefined;
-	const goes = await rawMcpServer(t, { 'tools/call': ({ message }, response) => void (running = { id: message['id'] as number, response }) });
+	const goes = await rawMcpServer(t, {
+		'tools/call': ({ message }, response) => void (running = { id: message['id'] as number, response }),
+	});
 	const { upstreams, call } = connect(t, { stays: at(stays.url), goes: at(goes.url) });
 	await upstreams.openSession('s', AGENT);
 	const before = await call('stays');

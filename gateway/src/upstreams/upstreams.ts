@@ -1,5 +1,6 @@
 import type { JsonObject } from '../domain.ts';
 import type { UpstreamHealth } from './health.ts';
+import type { ServerRequest } from './server-requests.ts';
 import { Upstream, type UpstreamSettings } from './upstream.ts';
 import type { UpstreamAnswer, UpstreamCall } from './upstream-call.ts';
 
@@ -57,7 +58,9 @@ export class Upstreams {
 	configure(settings: Readonly<Record<string, UpstreamSettings>>): string[] {
 		const isSame = (name: string) => JSON.stringify(settings[name]) === JSON.stringify(this.#settings[name]);
 		const before = this.#byName;
-		const after = new Map(Object.entries(settings).map(([name, each]) => [name, (isSame(name) ? before.get(name) : undefined) ?? this.#make(name, each)]));
+		const after = new Map(
+			Object.entries(settings).map(([name, each]) => [name, (isSame(name) ? before.get(name) : undefined) ?? this.#make(name, each)]),
+		);
 		this.#byName = after;
 		this.#settings = settings;
 		for (const [name, upstream] of before) {
@@ -70,6 +73,11 @@ export class Upstreams {
 
 	has(name: string): boolean {
 		return this.#byName.has(name);
+	}
+
+	/** What the upstream may ask of agents, as it is configured. */
+	mayAsk(name: string): readonly ServerRequest[] {
+		return this.#settings[name]?.serverRequests ?? [];
 	}
 
 	health(): UpstreamHealth[] {

@@ -21,9 +21,11 @@ export interface OperatorRoutesDeps {
 	};
 	readonly tools: {
 		/** Every tool; with `principal`, whether it sees each. */
-		list(principal?: string): { tools: object[]; hints: string[] };
-		/** Undefined when there is no such tool. */
-		accept(upstream: string, tool: string): Promise<object | undefined>;
+		list(principal?: string): Promise<{ tools: object[]; hints: string[] }>;
+		/** The digest that an operator may accept. @throws {ToolGateError} NOT_FOUND; CONFLICT: it is another one now, or can't be accepted. */
+		acceptable(upstream: string, tool: string, digest?: string): string;
+		/** @throws {ToolGateError} as above */
+		accept(upstream: string, tool: string, digest: string): Promise<object>;
 	};
 	/** Records what an operator did, before it is answered. */
 	readonly recordAct: (act: { what: string; message: string; detail: JsonObject; by?: string }) => Promise<void>;
@@ -63,10 +65,12 @@ export function operatorRoutes(api: FastifyInstance, { policy, budgets, tokens, 
 	});
 
 	api.get<{ Querystring: { as?: string } }>('/tools', async ({ query }) => tools.list(query.as));
-	api.post<{ Params: { upstream: string; tool: string } }>('/tools/:upstream/:tool/accept', async ({ params }) => {
+	api.post<{ Params: { upstream: string; tool: string } }>('/tools/:upstream/:tool/accept', async ({ params, body }) => {
 		const { upstream, tool } = params;
-		await recordAct({ what: 'tool accepted', message: `${tool} of ${upstream}`, detail: { upstream, tool } });
-		return (await tools.accept(upstream, tool)) ?? missing(`no tool ${tool} of ${upstream}`);
+		const wanted = optionalText(fields(body, ['digest']), 'digest', 100);
+		const digest = tools.acceptable(upstream, tool, wanted);
+		await recordAct({ what: 'tool accepted', message: `${tool} of ${upstream}`, detail: { upstream, tool, digest } });
+		return tools.accept(upstream, tool, digest);
 	});
 }
 

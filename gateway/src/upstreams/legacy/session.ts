@@ -45,7 +45,11 @@ const CLOSE_TIMEOUT_MS = 2_000;
 const SIDE_TIMEOUT_MS = 10_000;
 /** What is said to an upstream besides calls, at once; it waits for its answer, or goes without. */
 const MAX_SIDE_MESSAGES = 32;
-const RESTORED = { timeoutMs: SIDE_TIMEOUT_MS, maxResultBytes: 65_536, downstream: { notify: () => {}, cancelled: new AbortController().signal } };
+const RESTORED = {
+	timeoutMs: SIDE_TIMEOUT_MS,
+	maxResultBytes: 65_536,
+	downstream: { notify: () => {}, cancelled: new AbortController().signal },
+};
 
 /**
  * One session with one upstream of the legacy era over Streamable HTTP, opened at the first need and again whenever the upstream has lost

@@ -21,7 +21,12 @@ export interface ListeningEvents {
  * Listens for changes (`subscriptions/listen`, 2026-07-28), opening the stream again whenever it breaks off, until `signal` ends it, or the
  * upstream does: by an answer, which says that there is nothing to listen to.
  */
-export async function listen(endpoint: Endpoint, makeRequest: () => JsonObject, signal: AbortSignal, events: ListeningEvents): Promise<void> {
+export async function listen(
+	endpoint: Endpoint,
+	makeRequest: () => JsonObject,
+	signal: AbortSignal,
+	events: ListeningEvents,
+): Promise<void> {
 	while (!signal.aborted) {
 		const request = makeRequest();
 		let isAnswered = false;
@@ -30,7 +35,11 @@ export async function listen(endpoint: Endpoint, makeRequest: () => JsonObject, 
 			else if (isOurs(incoming, request['id'])) take(incoming.message, events);
 		});
 		const headers = [...endpoint.headers, ...repeatingHeaders(request, undefined)];
-		const end = await exchange(endpoint.streams, { path: endpoint.path, method: 'POST', headers, body: JSON.stringify(request), idleMs: IDLE_MS, signal }, reader);
+		const end = await exchange(
+			endpoint.streams,
+			{ path: endpoint.path, method: 'POST', headers, body: JSON.stringify(request), idleMs: IDLE_MS, signal },
+			reader,
+		);
 		if (signal.aborted || isAnswered) return;
 		if (!reader.isOpen && end.kind === 'status' && end.status < 500) return;
 		await delay(reader.retryMs ?? REOPEN_MS, undefined, { signal, ref: false }).catch(() => {});

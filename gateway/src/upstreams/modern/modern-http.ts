@@ -44,14 +44,23 @@ export class ModernHttp implements Link {
 	constructor(endpoint: Endpoint, options: LinkOptions) {
 		this.#endpoint = endpoint;
 		this.#options = options;
-		this.#own = { clientInfo: { name: 'toolgate', version: options.version }, clientCapabilities: allowedCapabilities(EVERYTHING, options.serverRequests) };
+		this.#own = {
+			clientInfo: { name: 'toolgate', version: options.version },
+			clientCapabilities: allowedCapabilities(EVERYTHING, options.serverRequests),
+		};
 	}
 
 	/** In the form of an `initialize` result. @throws {NotModern} {Error} it could not be reached. */
 	async introduction(): Promise<JsonObject> {
 		const timeoutMs = Math.min(DISCOVER_TIMEOUT_MS, this.#options.timeoutMs);
 		const message = { jsonrpc: '2.0', id: 0, method: 'server/discover', params: {} };
-		const answer = await this.call({ upstream: this.#options.name, message, timeoutMs, maxResultBytes: MAX_DISCOVER_BYTES, downstream: NOBODY });
+		const answer = await this.call({
+			upstream: this.#options.name,
+			message,
+			timeoutMs,
+			maxResultBytes: MAX_DISCOVER_BYTES,
+			downstream: NOBODY,
+		});
 		if (answer.kind === 'not_sent' && answer.isUnreachable) throw new Error(answer.why);
 		const result = answer.kind === 'answered' ? answer.message['result'] : undefined;
 		const { supportedVersions, ttlMs: _, cacheScope: __, resultType: ___, ...rest } = isObject(result) ? result : {};
@@ -59,7 +68,12 @@ export class ModernHttp implements Link {
 			throw new NotModern(answer.kind === 'answered' ? `it does not offer MCP ${REVISION}` : answer.why);
 		if (this.#listening === undefined) this.#listen();
 		const serverInfo = isObject(rest['_meta']) ? rest['_meta'][META.serverInfo] : undefined;
-		return { protocolVersion: REVISION, capabilities: {}, serverInfo: serverInfo ?? { name: this.#options.name, version: 'unknown' }, ...rest };
+		return {
+			protocolVersion: REVISION,
+			capabilities: {},
+			serverInfo: serverInfo ?? { name: this.#options.name, version: 'unknown' },
+			...rest,
+		};
 	}
 
 	async openSession(): Promise<void> {}
@@ -112,7 +126,11 @@ export class ModernHttp implements Link {
 		const { dispatcher, path } = this.#endpoint;
 		const headers = [...this.#endpoint.headers, ...repeatingHeaders(request, call.definition)];
 		// Closing the stream of the answer is how a call is cancelled here.
-		const end = await exchange(dispatcher, { path, method: 'POST', headers, body: JSON.stringify(request), deadline, signal: downstream.cancelled }, reader);
+		const end = await exchange(
+			dispatcher,
+			{ path, method: 'POST', headers, body: JSON.stringify(request), deadline, signal: downstream.cancelled },
+			reader,
+		);
 		if (end.kind !== 'failed') this.#options.onUp();
 		switch (end.kind) {
 			case 'answered':
@@ -126,10 +144,15 @@ export class ModernHttp implements Link {
 				return refusal(end.status, end.error, false) as UpstreamAnswer;
 			case 'failed': {
 				const { isSent, isTimeout, why } = end;
-				if (downstream.cancelled.aborted) return isSent ? { kind: 'broken', why: 'the agent cancelled the call' } : { kind: 'not_sent', why: 'the agent cancelled the call' };
+				if (downstream.cancelled.aborted)
+					return isSent
+						? { kind: 'broken', why: 'the agent cancelled the call' }
+						: { kind: 'not_sent', why: 'the agent cancelled the call' };
 				if (!isTimeout) this.#options.onDown(why);
 				if (isSent) return isTimeout ? { kind: 'timed_out', why: `waited ${deadline.totalMs} ms` } : { kind: 'broken', why };
-				return isTimeout ? { kind: 'not_sent', why: `no connection within ${deadline.totalMs} ms` } : { kind: 'not_sent', why, isUnreachable: true };
+				return isTimeout
+					? { kind: 'not_sent', why: `no connection within ${deadline.totalMs} ms` }
+					: { kind: 'not_sent', why, isUnreachable: true };
 			}
 		}
 	}
@@ -157,7 +180,11 @@ export class ModernHttp implements Link {
 		if (sessionId === undefined && principalId === undefined) return this.#own;
 		const agent = sessionId === undefined ? undefined : this.#options.agentParams(sessionId)?.['clientInfo'];
 		const logLevel = this.#levels.get(sessionId ?? '');
-		return { clientInfo: isObject(agent) ? agent : this.#own.clientInfo, clientCapabilities: {}, ...(logLevel === undefined ? {} : { logLevel }) };
+		return {
+			clientInfo: isObject(agent) ? agent : this.#own.clientInfo,
+			clientCapabilities: {},
+			...(logLevel === undefined ? {} : { logLevel }),
+		};
 	}
 
 	/** Listens for what is wanted now; what was listened to before ends when that is heard. */

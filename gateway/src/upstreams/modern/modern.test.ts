@@ -18,25 +18,54 @@ const ENVELOPE = {
 };
 
 function shop(): McpServer {
-	const server = new McpServer({ name: 'shop', version: '2' }, { capabilities: { tools: { listChanged: true }, resources: { subscribe: true, listChanged: true }, prompts: {}, logging: {} } });
-	server.registerTool('echo', { inputSchema: z.object({ text: z.string() }) }, async ({ text }) => ({ content: [{ type: 'text', text }], _meta: { 'dev.toolgate/decision': 'forged', 'example.com/kept': 1 } }));
+	const server = new McpServer(
+		{ name: 'shop', version: '2' },
+		{ capabilities: { tools: { listChanged: true }, resources: { subscribe: true, listChanged: true }, prompts: {}, logging: {} } },
+	);
+	server.registerTool('echo', { inputSchema: z.object({ text: z.string() }) }, async ({ text }) => ({
+		content: [{ type: 'text', text }],
+		_meta: { 'dev.toolgate/decision': 'forged', 'example.com/kept': 1 },
+	}));
 	server.registerTool('count', { inputSchema: z.object({}) }, async (_, { mcpReq }) => {
 		const { progressToken } = mcpReq._meta ?? {};
-		if (progressToken !== undefined) for (const progress of [1, 2]) await mcpReq.notify({ method: 'notifications/progress', params: { progressToken, progress } });
+		if (progressToken !== undefined)
+			for (const progress of [1, 2]) await mcpReq.notify({ method: 'notifications/progress', params: { progressToken, progress } });
 		return { content: [] };
 	});
 	server.registerTool('hang', { inputSchema: z.object({}) }, () => new Promise(() => {}));
-	server.registerTool('ask', { inputSchema: z.object({}) }, async () => inputRequired({ inputRequests: { who: inputRequired.elicit({ message: 'who?', requestedSchema: { type: 'object', properties: {} } }) }, requestState: 'sealed by the upstream' }));
+	server.registerTool('ask', { inputSchema: z.object({}) }, async () =>
+		inputRequired({
+			inputRequests: { who: inputRequired.elicit({ message: 'who?', requestedSchema: { type: 'object', properties: {} } }) },
+			requestState: 'sealed by the upstream',
+		}),
+	);
 	const region = z.string().meta({ 'x-mcp-header': 'Region' });
-	server.registerTool('place', { inputSchema: z.object({ region, nested: z.object({ urgent: z.boolean().meta({ 'x-mcp-header': 'Urgent' }) }).optional() }) }, async ({ region }) => ({ content: [{ type: 'text', text: region }] }));
+	server.registerTool(
+		'place',
+		{ inputSchema: z.object({ region, nested: z.object({ urgent: z.boolean().meta({ 'x-mcp-header': 'Urgent' }) }).optional() }) },
+		async ({ region }) => ({ content: [{ type: 'text', text: region }] }),
+	);
 	server.registerResource('doc', 'doc://one', {}, async (uri) => ({ contents: [{ uri: uri.href, text: 'one' }] }));
 	server.registerPrompt('sum', {}, async () => ({ messages: [] }));
 	return server;
 }
 
-function connect(t: Test, url: string, settings: Partial<UpstreamSettings> & { era?: 'auto' | 'modern' | 'legacy' } = {}, options: Partial<UpstreamsOptions> = {}) {
+function connect(
+	t: Test,
+	url: string,
+	settings: Partial<UpstreamSettings> & { era?: 'auto' | 'modern' | 'legacy' } = {},
+	options: Partial<UpstreamsOptions> = {},
+) {
 	const upstreams = new Upstreams(
-		{ shop: { url, headers: { authorization: 'Bearer of-the-gateway' }, timeoutMs: 5_000, serverRequests: ['elicitation'], ...settings } as UpstreamSettings },
+		{
+			shop: {
+				url,
+				headers: { authorization: 'Bearer of-the-gateway' },
+				timeoutMs: 5_000,
+				serverRequests: ['elicitation'],
+				...settings,
+			} as UpstreamSettings,
+		},
 		{ maxResultBytes: 100_000, version: '0.1.0', onStale: () => {}, ...options },
 	);
 	t.teardown(() => upstreams.close(0));
@@ -45,7 +74,12 @@ function connect(t: Test, url: string, settings: Partial<UpstreamSettings> & { e
 			upstream: 'shop',
 			era: 'modern',
 			principalId: 'alice',
-			message: { jsonrpc: '2.0', id: "the agent's id", method, params: { ...params, _meta: { ...ENVELOPE, ...(params['_meta'] as JsonObject) } } },
+			message: {
+				jsonrpc: '2.0',
+				id: "the agent's id",
+				method,
+				params: { ...params, _meta: { ...ENVELOPE, ...(params['_meta'] as JsonObject) } },
+			},
 			downstream: { notify: () => {}, cancelled: new AbortController().signal },
 			...more,
 		});
@@ -57,11 +91,19 @@ t.test('a real server of the modern era', async (t) => {
 	const { upstream, request } = connect(t, server.url);
 	const introduction = await upstream.initializeResult();
 	t.strictSame(upstream.eras, ['modern']);
-	t.match(introduction, { protocolVersion: '2026-07-28', serverInfo: { name: 'shop', version: '2' }, capabilities: { tools: {}, resources: { subscribe: true } } });
+	t.match(introduction, {
+		protocolVersion: '2026-07-28',
+		serverInfo: { name: 'shop', version: '2' },
+		capabilities: { tools: {}, resources: { subscribe: true } },
+	});
 	t.match(upstream.health, { state: 'up' }, 'that it does not speak the other era is no fault');
 
 	await t.test('a request says all about itself in body and headers, in names of ours', async (t) => {
-		const answer = await request('tools/call', { name: 'echo', arguments: { text: 'hi' }, _meta: { progressToken: 'agent token', 'dev.toolgate/x': 1, 'example.com/y': 2 } });
+		const answer = await request('tools/call', {
+			name: 'echo',
+			arguments: { text: 'hi' },
+			_meta: { progressToken: 'agent token', 'dev.toolgate/x': 1, 'example.com/y': 2 },
+		});
 		t.match(answer, { kind: 'answered', message: { result: { content: [{ text: 'hi' }], _meta: { 'example.com/kept': 1 } } } });
 		t.notMatch(JSON.stringify(answer), /forged/);
 		const [sent] = server.sent('tools/call');
@@ -72,7 +114,12 @@ t.test('a real server of the modern era', async (t) => {
 			'example.com/y': 2,
 		});
 		const { headers } = server.requests.find(({ body }) => body.includes('"tools/call"'))!;
-		t.match(headers, { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/call', 'mcp-name': 'echo', authorization: 'Bearer of-the-gateway' });
+		t.match(headers, {
+			'mcp-protocol-version': '2026-07-28',
+			'mcp-method': 'tools/call',
+			'mcp-name': 'echo',
+			authorization: 'Bearer of-the-gateway',
+		});
 		t.notOk(headers['mcp-session-id']);
 	});
 	await t.test('arguments that the schema marks are repeated as headers', async (t) => {
@@ -80,20 +127,43 @@ t.test('a real server of the modern era', async (t) => {
 		const definition = tools.find(({ name }) => name === 'place')!;
 		const answer = await request('tools/call', { name: 'place', arguments: { region: 'süd', nested: { urgent: true } } }, { definition });
 		t.match(answer, { kind: 'answered', message: { result: { content: [{ text: 'süd' }] } } });
-		t.match(server.requests.at(-1)?.headers, { 'mcp-param-region': `=?base64?${Buffer.from('süd').toString('base64')}?=`, 'mcp-param-urgent': 'true' });
-		t.match(await request('tools/call', { name: 'place', arguments: { region: 'x' } }), { kind: 'not_sent', why: 'headers and body do not agree for it' }, 'without its definition it is turned away');
+		t.match(server.requests.at(-1)?.headers, {
+			'mcp-param-region': `=?base64?${Buffer.from('süd').toString('base64')}?=`,
+			'mcp-param-urgent': 'true',
+		});
+		t.match(
+			await request('tools/call', { name: 'place', arguments: { region: 'x' } }),
+			{ kind: 'not_sent', why: 'headers and body do not agree for it' },
+			'without its definition it is turned away',
+		);
 	});
 	await t.test('progress, resources, prompts, and a result that asks for input', async (t) => {
 		const notified: JsonObject[] = [];
-		await request('tools/call', { name: 'count', arguments: {}, _meta: { progressToken: 7 } }, { downstream: { notify: (message) => notified.push(message), cancelled: new AbortController().signal } });
-		t.match(notified.map(({ params }) => params), [{ progressToken: 7, progress: 1 }, { progressToken: 7, progress: 2 }]);
+		await request(
+			'tools/call',
+			{ name: 'count', arguments: {}, _meta: { progressToken: 7 } },
+			{ downstream: { notify: (message) => notified.push(message), cancelled: new AbortController().signal } },
+		);
+		t.match(
+			notified.map(({ params }) => params),
+			[
+				{ progressToken: 7, progress: 1 },
+				{ progressToken: 7, progress: 2 },
+			],
+		);
 		t.match(await request('resources/read', { uri: 'doc://one' }), { message: { result: { contents: [{ text: 'one' }] } } });
 		t.match(await request('prompts/get', { name: 'sum' }), { message: { result: { messages: [] } } });
-		t.match(await request('tools/call', { name: 'ask', arguments: {} }), { message: { result: { resultType: 'input_required', requestState: /.+/, inputRequests: { who: { method: 'elicitation/create' } } } } });
+		t.match(await request('tools/call', { name: 'ask', arguments: {} }), {
+			message: { result: { resultType: 'input_required', requestState: /.+/, inputRequests: { who: { method: 'elicitation/create' } } } },
+		});
 		t.match(await request('resources/read', { uri: 'doc://none' }), { kind: 'answered', message: { error: { code: -32602 } } });
 	});
 	await t.test('what it may ask for is no more than agent and configuration allow', async (t) => {
-		const legacyAgent = await request('tools/call', { name: 'ask', arguments: {}, _meta: { 'io.modelcontextprotocol/clientCapabilities': {} } }, { era: 'legacy' });
+		const legacyAgent = await request(
+			'tools/call',
+			{ name: 'ask', arguments: {}, _meta: { 'io.modelcontextprotocol/clientCapabilities': {} } },
+			{ era: 'legacy' },
+		);
 		t.notMatch(JSON.stringify(legacyAgent), /input_required/);
 		t.match(server.sent('tools/call').at(-1)?.params['_meta'], { 'io.modelcontextprotocol/clientCapabilities': {} });
 	});
@@ -124,15 +194,22 @@ t.test('changes are listened to, for the gateway and for the sessions that subsc
 		server.notify.toolsChanged();
 		await turn();
 	}
-	for (const sessionId of ['a', 'b']) t.match(await request('resources/subscribe', { uri: 'doc://one' }, { sessionId }), { kind: 'answered', message: { result: {} } });
+	for (const sessionId of ['a', 'b'])
+		t.match(await request('resources/subscribe', { uri: 'doc://one' }, { sessionId }), { kind: 'answered', message: { result: {} } });
 	t.equal(server.sent('resources/subscribe').length, 0, 'which the era does not know');
 	while (heard.length === 0) {
 		server.notify.resourceUpdated('doc://one');
 		await turn();
 	}
-	t.strictSame(heard.slice(0, 2), ['a', 'b'].map((session) => `${session} notifications/resources/updated {"uri":"doc://one"}`));
+	t.strictSame(
+		heard.slice(0, 2),
+		['a', 'b'].map((session) => `${session} notifications/resources/updated {"uri":"doc://one"}`),
+	);
 	await until(() => listening().length === 1);
-	t.match(server.sent('subscriptions/listen').at(-1)?.params['notifications'], { resourceSubscriptions: ['doc://one'], toolsListChanged: true });
+	t.match(server.sent('subscriptions/listen').at(-1)?.params['notifications'], {
+		resourceSubscriptions: ['doc://one'],
+		toolsListChanged: true,
+	});
 	await upstreams.closeSession('a');
 	await request('resources/unsubscribe', { uri: 'doc://one' }, { sessionId: 'b' });
 	await until(() => listening().length === 1 && !listening()[0]!.body.includes('doc://one'));
@@ -159,17 +236,28 @@ t.test('eras are found by asking, and each agent is served in its own where ther
 	await t.test('legacy only, whatever it answers to a question that it does not know', async (t) => {
 		const server = await sdkMcpServer(t, () => {
 			const one = new LegacyServer({ name: 'old', version: '1' });
-			one.registerTool('echo', { inputSchema: { text: z.string() } }, ({ text }, { _meta }) => ({ content: [{ type: 'text', text: `${text} ${JSON.stringify(_meta ?? {})}` }] }));
+			one.registerTool('echo', { inputSchema: { text: z.string() } }, ({ text }, { _meta }) => ({
+				content: [{ type: 'text', text: `${text} ${JSON.stringify(_meta ?? {})}` }],
+			}));
 			return one;
 		});
 		const { upstream, request } = connect(t, server.url, settings);
-		t.match(await request('tools/call', params), { kind: 'answered', message: { result: { content: [{ text: 'hi {}' }] } } }, 'a modern agent is understood, without its envelope');
+		t.match(
+			await request('tools/call', params),
+			{ kind: 'answered', message: { result: { content: [{ text: 'hi {}' }] } } },
+			'a modern agent is understood, without its envelope',
+		);
 		t.strictSame(upstream.eras, ['legacy']);
 		for (const answer of [405, 500, 'error', 'nonsense'] as const) {
 			const odd = await rawMcpServer(t, {
 				'server/discover': ({ message }, response) => {
 					if (typeof answer === 'number') response.writeHead(answer).end();
-					else json(response, 200, { jsonrpc: '2.0', id: message['id']!, ...(answer === 'error' ? { error: { code: -32601, message: 'what?' } } : { result: { hello: 1 } }) });
+					else
+						json(response, 200, {
+							jsonrpc: '2.0',
+							id: message['id']!,
+							...(answer === 'error' ? { error: { code: -32601, message: 'what?' } } : { result: { hello: 1 } }),
+						});
 				},
 				'tools/call': ({ message }, response) => json(response, 200, { jsonrpc: '2.0', id: message['id']!, result: {} }),
 			});
@@ -202,14 +290,21 @@ t.test('refusals of the request as such are told apart from answers; a broken st
 	const said: [string, JsonObject | 'break', object][] = [
 		['headers', { error: { code: -32020, message: 'x' } }, { kind: 'not_sent', why: /do not agree/ }],
 		['capability', { error: { code: -32021, message: 'x', data: {} } }, { kind: 'not_sent', why: /can be asked for more/ }],
-		['version', { error: { code: -32022, message: 'x', data: { supported: ['2030-01-01'] } } }, { kind: 'not_sent', why: /does not speak MCP 2026-07-28/ }],
+		[
+			'version',
+			{ error: { code: -32022, message: 'x', data: { supported: ['2030-01-01'] } } },
+			{ kind: 'not_sent', why: /does not speak MCP 2026-07-28/ },
+		],
 		['params', { error: { code: -32602, message: 'x' } }, { kind: 'answered', message: { error: { code: -32602 } } }],
 		['break', 'break', { kind: 'broken', why: 'the stream ended before the answer' }],
 	];
 	for (const [name, answer, expected] of said) {
 		const server = await rawMcpServer(t, {
 			'tools/call': ({ message }, response) => {
-				if (answer === 'break') response.writeHead(200, { 'content-type': 'text/event-stream' }).end('id: 1\ndata: {"jsonrpc":"2.0","method":"notifications/message","params":{}}\n\n');
+				if (answer === 'break')
+					response
+						.writeHead(200, { 'content-type': 'text/event-stream' })
+						.end('id: 1\ndata: {"jsonrpc":"2.0","method":"notifications/message","params":{}}\n\n');
 				else json(response, 400, { jsonrpc: '2.0', id: message['id']!, ...answer });
 			},
 		});

@@ -14,7 +14,8 @@ export function parameterHeaders(definition: JsonObject, args: JsonValue | undef
 	const visit = (schema: JsonValue | undefined, value: JsonValue | undefined): void => {
 		if (!isObject(schema) || value === undefined || value === null || found.length >= 2 * MAX_HEADERS) return;
 		const { 'x-mcp-header': name, type, properties } = schema;
-		if (typeof name === 'string' && TOKEN.test(name) && TYPES.includes(type) && typeof value !== 'object') found.push(`mcp-param-${name}`, toHeaderValue(String(value)));
+		if (typeof name === 'string' && TOKEN.test(name) && TYPES.includes(type) && typeof value !== 'object')
+			found.push(`mcp-param-${name}`, toHeaderValue(String(value)));
 		if (!isObject(properties) || !isObject(value)) return;
 		for (const [key, property] of Object.entries(properties)) if (Object.hasOwn(value, key)) visit(property, value[key]);
 	};

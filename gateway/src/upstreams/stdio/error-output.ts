@@ -9,7 +9,11 @@ const FLOOD_LINES = 1_000;
 export class ErrorOutput {
 	readonly #onLine: (line: string) => void;
 	readonly #onFlood: (says: string) => void;
-	readonly #splitter = new LineSplitter(MAX_LINE_BYTES, (line) => this.#take(line), () => this.#take(Buffer.from('(a line that is too long)')));
+	readonly #splitter = new LineSplitter(
+		MAX_LINE_BYTES,
+		(line) => this.#take(line),
+		() => this.#take(Buffer.from('(a line that is too long)')),
+	);
 	#second = 0;
 	#count = 0;
 	/** The last line, for whoever asks why the process ended. */
@@ -34,7 +38,10 @@ export class ErrorOutput {
 		}
 		if (++this.#count === FLOOD_LINES) this.#onFlood(`it floods its standard error: more than ${FLOOD_LINES} lines in a second`);
 		if (this.#count > LINES_PER_SECOND) return;
-		const line = bytes.toString().replaceAll(/[\0-\x1f\x7f-\x9f]/g, ' ').trim();
+		const line = bytes
+			.toString()
+			.replaceAll(/[\0-\x1f\x7f-\x9f]/g, ' ')
+			.trim();
 		if (line === '') return;
 		this.last = line;
 		this.#onLine(line);

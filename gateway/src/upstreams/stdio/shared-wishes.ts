@@ -17,8 +17,10 @@ export class SharedWishes {
 		if (agentSessionId === undefined) return message;
 		const { method } = message;
 		const { uri, level } = isObject(message['params']) ? message['params'] : {};
-		if (method === 'resources/subscribe' && typeof uri === 'string') return this.#subscriptions.add(uri, agentSessionId) ? message : undefined;
-		if (method === 'resources/unsubscribe' && typeof uri === 'string') return this.#subscriptions.remove(uri, agentSessionId) ? message : undefined;
+		if (method === 'resources/subscribe' && typeof uri === 'string')
+			return this.#subscriptions.add(uri, agentSessionId) ? message : undefined;
+		if (method === 'resources/unsubscribe' && typeof uri === 'string')
+			return this.#subscriptions.remove(uri, agentSessionId) ? message : undefined;
 		if (method !== 'logging/setLevel' || typeof level !== 'string' || !LEVELS.includes(level)) return message;
 		const before = this.#level;
 		this.#levels.set(agentSessionId, level);
@@ -28,7 +30,8 @@ export class SharedWishes {
 	/** The upstream did not grant the request. */
 	refused(message: JsonObject, agentSessionId: string | undefined): void {
 		const uri = isObject(message['params']) ? message['params']['uri'] : undefined;
-		if (message['method'] === 'resources/subscribe' && typeof uri === 'string' && agentSessionId !== undefined) this.#subscriptions.remove(uri, agentSessionId);
+		if (message['method'] === 'resources/subscribe' && typeof uri === 'string' && agentSessionId !== undefined)
+			this.#subscriptions.remove(uri, agentSessionId);
 	}
 
 	/** An agent session ends; returns what has to be said to the upstream. */

@@ -18,7 +18,11 @@ interface Options extends Partial<UpstreamsOptions> {
 
 const folder = (t: Test) => t.testdir({});
 
-function run(t: Test, command: Command, { timeoutMs = 20_000, env = {}, cwd = tmpdir(), serverRequests = ['elicitation'], ...options }: Options = {}) {
+function run(
+	t: Test,
+	command: Command,
+	{ timeoutMs = 20_000, env = {}, cwd = tmpdir(), serverRequests = ['elicitation'], ...options }: Options = {},
+) {
 	const lines: string[] = [];
 	const turns: string[] = [];
 	const settings = { ...command, cwd, timeoutMs, serverRequests, env: { PATH: process.env['PATH']!, ...env } };
@@ -81,7 +85,9 @@ t.test('servers from npm: a file server, a memory and everything', async (t) => 
 t.test('sessions share the process: it may ask where one call is open, and notifications find who wants them', async (t) => {
 	const heard: string[] = [];
 	const { upstreams, call, until } = run(t, everything);
-	upstreams.onNotification((_, session, { method, params }) => heard.push(`${session} ${String(method)} ${String((params as JsonObject | undefined)?.['uri'] ?? '')}`));
+	upstreams.onNotification((_, session, { method, params }) =>
+		heard.push(`${session} ${String(method)} ${String((params as JsonObject | undefined)?.['uri'] ?? '')}`),
+	);
 	const asked: JsonObject[] = [];
 	const answers: (() => void)[] = [];
 	const downstream = {
@@ -89,27 +95,45 @@ t.test('sessions share the process: it may ask where one call is open, and notif
 		clientCapabilities: { elicitation: {} },
 		cancelled: new AbortController().signal,
 		request: (message: JsonObject) =>
-			new Promise<JsonObject>((resolve) => (asked.push(message), answers.push(() => resolve({ result: { action: 'accept', content: { name: 'Ada' } } })))),
+			new Promise<JsonObject>(
+				(resolve) => (asked.push(message), answers.push(() => resolve({ result: { action: 'accept', content: { name: 'Ada' } } }))),
+			),
 	};
 	const alone = call('trigger-elicitation-request', {}, { downstream });
 	await until(() => answers.length === 1);
 	const second = call('trigger-elicitation-request', {}, { sessionId: 'other', downstream });
-	t.match(textOf(await second), /ToolGate relays elicitation\/create only inside a call/, 'with two open calls nobody knows whose question it is');
+	t.match(
+		textOf(await second),
+		/ToolGate relays elicitation\/create only inside a call/,
+		'with two open calls nobody knows whose question it is',
+	);
 	answers[0]!();
 	t.match(textOf(await alone), /Ada/);
 	t.equal(asked.length, 1);
 
-	const request = (method: string, params: JsonObject, sessionId: string) => upstreams.request({ upstream: 'local', sessionId, message: { jsonrpc: '2.0', id: 1, method, params }, downstream });
+	const request = (method: string, params: JsonObject, sessionId: string) =>
+		upstreams.request({ upstream: 'local', sessionId, message: { jsonrpc: '2.0', id: 1, method, params }, downstream });
 	const uri = 'demo://resource/static/document/features.md';
-	for (const session of ['s', 'other']) t.match(await request('resources/subscribe', { uri }, session), { kind: 'answered', message: { result: {} } });
+	for (const session of ['s', 'other'])
+		t.match(await request('resources/subscribe', { uri }, session), { kind: 'answered', message: { result: {} } });
 	await call('toggle-subscriber-updates');
 	await until(() => heard.length >= 2);
-	t.strictSame(heard.slice(0, 2), ['s', 'other'].map((session) => `${session} notifications/resources/updated ${uri}`));
+	t.strictSame(
+		heard.slice(0, 2),
+		['s', 'other'].map((session) => `${session} notifications/resources/updated ${uri}`),
+	);
 	await upstreams.closeSession('s');
 	t.match(await request('resources/unsubscribe', { uri }, 'other'), { kind: 'answered', message: { result: {} } });
-	t.match(await request('completion/complete', { ref: { type: 'ref/prompt', name: 'completable-prompt' }, argument: { name: 'department', value: 'S' } }, 's'), {
-		message: { result: { completion: { values: ['Sales', 'Support'] } } },
-	});
+	t.match(
+		await request(
+			'completion/complete',
+			{ ref: { type: 'ref/prompt', name: 'completable-prompt' }, argument: { name: 'department', value: 'S' } },
+			's',
+		),
+		{
+			message: { result: { completion: { values: ['Sales', 'Support'] } } },
+		},
+	);
 });
 
 t.test('a command that can not serve is named, with its last words', async (t) => {
@@ -117,17 +141,36 @@ t.test('a command that can not serve is named, with its last words', async (t) =
 		['no such command', { command: 'no-such-command', args: [] }, {}, 'command not found: no-such-command'],
 		['no such folder', memory, { cwd: '/nowhere' }, 'the folder to run it in does not exist: /nowhere'],
 		['not executable', { command: '/etc/passwd', args: [] }, {}, 'it may not be run: /etc/passwd'],
-		['it crashes at start', { command: 'sh', args: ['-c', 'echo "no API key" >&2; exit 3'] }, {}, 'it ended with code 3; its last words: no API key'],
+		[
+			'it crashes at start',
+			{ command: 'sh', args: ['-c', 'echo "no API key" >&2; exit 3'] },
+			{},
+			'it ended with code 3; its last words: no API key',
+		],
 		['it is killed', { command: 'sh', args: ['-c', 'kill -9 $$'] }, {}, 'it ended by SIGKILL'],
-		['it speaks another revision', scriptedCommand(`initialize: ({ id }) => say({ id, result: { ...result, protocolVersion: '1999' } })`), {}, /speaks MCP 1999/],
-		['it refuses', scriptedCommand(`initialize: ({ id }) => say({ id, error: { code: 1, message: 'not today' } })`), {}, 'it refused initialize: not today'],
+		[
+			'it speaks another revision',
+			scriptedCommand(`initialize: ({ id }) => say({ id, result: { ...result, protocolVersion: '1999' } })`),
+			{},
+			/speaks MCP 1999/,
+		],
+		[
+			'it refuses',
+			scriptedCommand(`initialize: ({ id }) => say({ id, error: { code: 1, message: 'not today' } })`),
+			{},
+			'it refused initialize: not today',
+		],
 	];
 	for (const [name, command, options, why] of cases) {
 		await t.test(name, async (t) => {
 			const { call, upstream } = run(t, command, options);
 			t.match(await call('x'), { kind: 'not_sent', why, isUnreachable: true });
 			t.match(upstream.health, { state: 'down', why });
-			t.match(await call('x'), { kind: 'not_sent', why: /started again soon|ended|not found|exist|run|speaks|refused/ }, 'and calls meanwhile wait for nothing');
+			t.match(
+				await call('x'),
+				{ kind: 'not_sent', why: /started again soon|ended|not found|exist|run|speaks|refused/ },
+				'and calls meanwhile wait for nothing',
+			);
 		});
 	}
 });
@@ -136,7 +179,10 @@ t.test('what ends is started again, and a call that it took with it is broken', 
 	const marker = join(folder(t), 'ran');
 	const { call, turns, until } = run(
 		t,
-		scriptedCommand(`'tools/call': ({ id, params }) => params.name === 'die' ? process.exit(7) : say({ id, result: { content: [], pid: process.pid } })`, `require('fs').appendFileSync(${JSON.stringify(marker)}, 'x');`),
+		scriptedCommand(
+			`'tools/call': ({ id, params }) => params.name === 'die' ? process.exit(7) : say({ id, result: { content: [], pid: process.pid } })`,
+			`require('fs').appendFileSync(${JSON.stringify(marker)}, 'x');`,
+		),
 	);
 	t.match(await call('live'), { kind: 'answered' });
 	t.match(await call('die'), { kind: 'broken', why: 'it ended with code 7' });
@@ -170,30 +216,44 @@ t.test('garbage on standard output harms nobody but who waits for it', async (t)
 	t.match(await call('long'), { kind: 'too_large', why: 'more than 100000 bytes' });
 	t.match(await call('large', {}, { maxResultBytes: 1000 }), { kind: 'too_large', why: 'more than 1000 bytes' });
 	const notified: JsonObject[] = [];
-	await call('storm', {}, { maxResultBytes: 50_000, downstream: { notify: (message) => notified.push(message), cancelled: new AbortController().signal } });
+	await call(
+		'storm',
+		{},
+		{ maxResultBytes: 50_000, downstream: { notify: (message) => notified.push(message), cancelled: new AbortController().signal } },
+	);
 	t.ok(notified.length > 0 && notified.length < 60, `${notified.length} of a storm were relayed`);
 });
 
 t.test('a flood of standard error is bounded and named; a process that does not read is not written to', async (t) => {
 	const { call, lines, upstream, until } = run(
 		t,
-		scriptedCommand(`'tools/call': ({ id, params }) => { if (params.name === 'deaf') { process.stdin.pause(); return; } for (let n = 0; n < 5000; n++) console.error('\\x1b[31mno ' + n + '\\n' + 'y'.repeat(1500)); say({ id, result: {} }); }`),
+		scriptedCommand(
+			`'tools/call': ({ id, params }) => { if (params.name === 'deaf') { process.stdin.pause(); return; } for (let n = 0; n < 5000; n++) console.error('\\x1b[31mno ' + n + '\\n' + 'y'.repeat(1500)); say({ id, result: {} }); }`,
+		),
 	);
 	t.match(await call('flood'), { kind: 'answered' });
 	await until(() => upstream.health.note !== undefined);
 	t.match(upstream.health, { state: 'up', note: 'it floods its standard error: more than 1000 lines in a second' });
-	t.ok(lines.length < 200 && lines.every((line) => line.length <= 1_000 && !line.includes('\x1b')), `${lines.length} lines of 10,000 were passed on`);
+	t.ok(
+		lines.length < 200 && lines.every((line) => line.length <= 1_000 && !line.includes('\x1b')),
+		`${lines.length} lines of 10,000 were passed on`,
+	);
 	void call('deaf', {}, { timeoutMs: 3_000 });
 	const big = { text: 'x'.repeat(4_000_000) };
 	const answers = await Promise.all(Array.from({ length: 8 }, () => call('echo', big, { timeoutMs: 2_000 })));
-	t.ok(answers.some(({ kind, ...rest }) => kind === 'not_sent' && 'why' in rest && rest.why === 'it does not read its input'), textOf(answers.map(({ kind }) => kind)));
+	t.ok(
+		answers.some(({ kind, ...rest }) => kind === 'not_sent' && 'why' in rest && rest.why === 'it does not read its input'),
+		textOf(answers.map(({ kind }) => kind)),
+	);
 });
 
 t.test('calls are cancelled and timed out above', async (t) => {
 	const file = join(folder(t), 'said');
 	const { call, until, upstream } = run(
 		t,
-		scriptedCommand(`'tools/call': () => {}, 'notifications/cancelled': ({ params }) => require('fs').appendFileSync(${JSON.stringify(file)}, params.reason + '\\n')`),
+		scriptedCommand(
+			`'tools/call': () => {}, 'notifications/cancelled': ({ params }) => require('fs').appendFileSync(${JSON.stringify(file)}, params.reason + '\\n')`,
+		),
 	);
 	await upstream.initializeResult();
 	const cancelling = new AbortController();
@@ -207,7 +267,10 @@ t.test('calls are cancelled and timed out above', async (t) => {
 
 t.test('closing leaves no process behind, not even one that was started by it and ignores signals', async (t) => {
 	const pids = join(mkdtempSync(join(tmpdir(), 'toolgate-pids-')), 'pids');
-	const script = scriptedCommand(`'tools/call': ({ id }) => say({ id, result: {} })`, `process.on('SIGTERM', () => {}); setInterval(() => {}, 1000);`);
+	const script = scriptedCommand(
+		`'tools/call': ({ id }) => say({ id, result: {} })`,
+		`process.on('SIGTERM', () => {}); setInterval(() => {}, 1000);`,
+	);
 	writeFileSync(`${pids}.sh`, `trap '' TERM\necho $$ >> ${pids}\nsleep 1000 & echo $! >> ${pids}\n"$@" & echo $! >> ${pids}\nwait\n`);
 	const { upstreams, call } = run(t, { command: 'sh', args: [`${pids}.sh`, script.command, ...script.args] });
 	void call('x');

@@ -94,7 +94,11 @@ export class Stdio implements Link {
 		await this.#child?.close();
 	}
 
-	#send(child: Child, { message, maxResultBytes, downstream, sessionId, principalId }: BoundCall, deadline: Deadline): Promise<UpstreamAnswer> {
+	#send(
+		child: Child,
+		{ message, maxResultBytes, downstream, sessionId, principalId }: BoundCall,
+		deadline: Deadline,
+	): Promise<UpstreamAnswer> {
 		return new Promise((resolve) => {
 			const id = this.#nextId++;
 			const relay = new CallRelay(message, id, {
@@ -170,12 +174,17 @@ export class Stdio implements Link {
 		const capabilities = allowedCapabilities(EVERYTHING, this.#options.serverRequests);
 		const clientInfo = { name: 'toolgate', version: this.#options.version };
 		const message = { jsonrpc: '2.0', id: 0, method: 'initialize', params: { protocolVersion: REVISIONS[0], capabilities, clientInfo } };
-		const answer = await this.#send(child, { ...QUIET, upstream: this.#options.name, message, timeoutMs: START_TIMEOUT_MS }, new Deadline(START_TIMEOUT_MS));
+		const answer = await this.#send(
+			child,
+			{ ...QUIET, upstream: this.#options.name, message, timeoutMs: START_TIMEOUT_MS },
+			new Deadline(START_TIMEOUT_MS),
+		);
 		if (answer.kind !== 'answered') return { why: `it did not answer initialize: ${answer.why}` };
 		const { result, error } = answer.message;
 		if (!isObject(result)) return { why: `it refused initialize: ${String(isObject(error) ? error['message'] : '').slice(0, 200)}` };
 		const revision = result['protocolVersion'];
-		if (!REVISIONS.some((known) => known === revision)) return { why: `it speaks MCP ${String(revision).slice(0, 40)}, which the gateway does not` };
+		if (!REVISIONS.some((known) => known === revision))
+			return { why: `it speaks MCP ${String(revision).slice(0, 40)}, which the gateway does not` };
 		child.send({ jsonrpc: '2.0', method: 'notifications/initialized' });
 		return { child, introduction: result, sinceMs: performance.now() };
 	}
