@@ -155,6 +155,7 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 			idleMs: config.limits.sessionIdleMinutes * 60_000,
 			ageMs: config.limits.sessionAgeHours * 3_600_000,
 		},
+		keys,
 		callsPerPrincipal: config.limits.callsPerPrincipal,
 		jsonDepth: config.limits.jsonDepth,
 		keepAliveMs: 15_000,

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Admission, Admitted } from './admission.ts';
 import type { HoldEnd } from './approvals/approval.ts';
 import { changedPaths } from './changed-paths.ts';
-import type { BudgetCharge, Capability, DecidedRequest, Decision, EventKind, JsonObject, Outcome, Reason, TrailEvent } from './domain.ts';
+import type { Answer, BudgetCharge, Capability, DecidedRequest, Decision, EventKind, JsonObject, Outcome, Reason, TrailEvent } from './domain.ts';
 import { numberAt } from './json-pointer.ts';
 import { refusals } from './refusals.ts';
 import type { UpstreamAnswer } from './upstreams/upstream-call.ts';
@@ -146,7 +146,7 @@ export class CallRecord {
 					event: this.event('outcome', ended),
 					fate: this.#fate,
 					costs: this.#costs,
-					...(this.#approvalId !== undefined && outcome.kind === 'answered' ? { answer: outcome.answer } : {}),
+					...(this.#approvalId !== undefined && outcome.kind === 'answered' && !isAsking(outcome.answer) ? { answer: outcome.answer } : {}),
 				});
 			} else {
 				await admission.refuse(this.event('refusal', ended));
@@ -171,3 +171,6 @@ export class CallRecord {
 		return { ...(waited ? { decision: 'approvalRequired' as const } : {}), outcome: outcome.word, detail, ...said };
 	}
 }
+
+/** An answer that asks the agent something (2026-07-28, multi round-trip requests) ends nothing: its repeat must not be answered with it. */
+const isAsking = (answer: Answer): boolean => 'result' in answer && answer.result['resultType'] === 'input_required';

@@ -158,7 +158,7 @@ async function run<C extends Tool | Item>(call: DecidedRequest, asked: Asked<C>,
 		// 7. Forward, once. After a timeout or a broken answer the call may have run; it is never retried.
 		const answer = await deps.upstreams.call({
 			upstream: capability.upstream,
-			...(call.caller.session.id === undefined ? {} : { sessionId: call.caller.session.id }),
+			...sessionOf(call),
 			principalId: call.caller.principal.id,
 			era: call.caller.session.era,
 			message: asked.forwarded(capability, obligations.sent),
@@ -173,6 +173,10 @@ async function run<C extends Tool | Item>(call: DecidedRequest, asked: Asked<C>,
 		// 8. Result rules, then the one exit settles and records.
 		return judgeResult(answer.message, { capability, decision, input, judge, deps, record });
 	}
+}
+
+function sessionOf({ caller, upstreamSession = caller.session.id }: DecidedRequest): { sessionId?: string } {
+	return upstreamSession === undefined ? {} : { sessionId: upstreamSession };
 }
 
 interface Answered {

@@ -104,6 +104,10 @@ export interface DecidedRequest {
 	/** The JSON-RPC request as judged. */
 	readonly message: JsonObject;
 	readonly downstream: Downstream;
+	/** The session towards upstreams, where it isn't the caller's own. */
+	readonly upstreamSession?: string;
+	/** False: when a person has to approve, the agent is told so at once, and comes again. */
+	readonly waits?: false;
 }
 
 /** One `tools/call`. */

@@ -3,6 +3,8 @@
  * Words of refused calls stand in `domain.ts`; their sentences in `refusals.ts`.
  */
 
+import type { JsonObject } from './domain.ts';
+
 export interface CatalogueEntry {
 	/** The stable code. */
 	readonly code: string;
@@ -33,6 +35,10 @@ export const catalogue = {
 	SESSION_REQUIRED: entry('SESSION_REQUIRED', 'Mcp-Session-Id is missing', 400, -32600),
 	SESSION_UNKNOWN: entry('SESSION_UNKNOWN', 'the session has ended or never was; initialize again', 404, -32001),
 	PROTOCOL_VERSION: entry('PROTOCOL_VERSION', 'MCP-Protocol-Version is not supported', 400, -32600),
+	INVALID_ENVELOPE: entry('INVALID_ENVELOPE', 'a request of the modern era does not say in params._meta who asks, and in which revision', 400, -32602),
+	HEADER_MISMATCH: entry('HEADER_MISMATCH', 'a header that repeats the body is missing or says something else', 400, -32020),
+	UNSUPPORTED_REVISION: entry('UNSUPPORTED_REVISION', 'the revision in params._meta is not spoken here', 400, -32022),
+	TOO_MANY_STREAMS: entry('TOO_MANY_STREAMS', 'too many streams of this principal are open', 200, -32603, true),
 	DUPLICATE_HEADER: entry('DUPLICATE_HEADER', 'a header that must be single was sent twice', 400, -32600),
 	UNAUTHENTICATED: entry('UNAUTHENTICATED', 'no valid token', 401, -32600),
 	FORBIDDEN_HOST: entry('FORBIDDEN_HOST', 'Host or Origin is not allowed', 403, -32600),
@@ -61,9 +67,12 @@ export type ErrorCode = keyof typeof catalogue;
 export class ToolGateError extends Error {
 	override readonly name = 'ToolGateError';
 	readonly code: ErrorCode;
-	constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+	/** `data` of the JSON-RPC error, where it has one. */
+	readonly data: JsonObject | undefined;
+	constructor(code: ErrorCode, message: string, options: ErrorOptions & { readonly data?: JsonObject } = {}) {
 		super(message, options);
 		this.code = code;
+		this.data = options.data;
 	}
 	get entry(): CatalogueEntry {
 		return catalogue[this.code];

@@ -7,6 +7,8 @@ import { isObject } from './json-object.ts';
 import { type Known, type ListMethod, listOffered } from './list-offered.ts';
 import type { AgentSession, Gate } from './mcp/exchange.ts';
 import { relayRequest } from './relay-request.ts';
+import { answerable } from './input-required.ts';
+import { parameterHeaders } from './upstreams/modern/parameter-headers.ts';
 import type { Upstreams } from './upstreams/upstreams.ts';
 import { version } from './version.ts';
 import { wrapResult } from './wrap-uris.ts';
@@ -18,12 +20,11 @@ export interface GateDeps extends PathDeps {
 
 /** Of requests that nobody decides: an agent waits for no upstream longer than this. */
 const SIDE_TIMEOUT_MS = 2_000;
-/** What several upstreams have together, unless one of them says more. */
-const NOBODY = { capabilities: {}, serverInfo: { name: 'toolgate', version } } as const;
 
 /** What the agents' side asks of the rest of the gateway. */
 export function createGate(deps: GateDeps): Gate {
 	const { capabilities, upstreams, policy, input } = deps;
+	const path: PathDeps = { ...deps, upstreams: { call: async (call) => answerable(await upstreams.call(call), call, upstreams.mayAsk(call.upstream)) } };
 	const within = (upstream: string | undefined) => (one: { readonly upstream: string } | undefined) => one !== undefined && (upstream === undefined || one.upstream === upstream);
 	const namesOf = (upstream: string | undefined) => upstreams.all.map(({ name }) => name).filter((name) => upstream === undefined || name === upstream);
 
@@ -69,14 +70,14 @@ export function createGate(deps: GateDeps): Gate {
 	return {
 		hasUpstream: (name) => upstreams.all.some((upstream) => upstream.name === name),
 
-		async initialize(session, params) {
-			const opening = upstreams.openSession(session.id, params);
-			const names = namesOf(session.upstream);
+		openSession: (session, params) => upstreams.openSession(session.id, params),
+
+		async describe(upstream) {
+			const names = namesOf(upstream);
 			const [only] = names;
-			if (only === undefined || names.length > 1) return together(names.map((name) => capabilities.upstreamCapabilities(name)));
+			if (only === undefined || names.length > 1) return together(names.map((name) => capabilities.initializeResult(name)));
 			const cached = capabilities.initializeResult(only);
 			if (cached !== undefined) return cached;
-			await opening;
 			await capabilities.refresh(only);
 			const fresh = capabilities.initializeResult(only);
 			if (fresh === undefined) throw new ToolGateError('UPSTREAM_UNAVAILABLE', `the server ${only} can't be reached, and nothing is known of it yet; try again in a moment`);
@@ -98,10 +99,17 @@ export function createGate(deps: GateDeps): Gate {
 			const { find, findPrompt, findResource, findTemplate } = found(upstream);
 			const outcome =
 				method === 'tools/call'
-					? await callTool(request, { ...deps, capabilities: { find: noted(find) } })
-					: await relayRequest(request, { ...deps, capabilities: { findPrompt: noted(findPrompt), findResource: noted(findResource), findTemplate: noted(findTemplate) } });
+					? await callTool(request, { ...path, capabilities: { find: noted(find) } })
+					: await relayRequest(request, { ...path, capabilities: { findPrompt: noted(findPrompt), findResource: noted(findResource), findTemplate: noted(findTemplate) } });
 			if (callEnded.hasSubscribers) callEnded.publish({ word: outcome.word, server, durationMs: performance.now() - began } satisfies CallEnded);
 			return server === undefined ? outcome : wrapped(outcome, method, server);
+		},
+
+		parameterHeaders({ caller, name, arguments: args }, upstream) {
+			const tool = found(upstream).find(name);
+			const headers = tool === undefined ? [] : parameterHeaders(tool.definition, args);
+			// Headers that are missing must not tell of a tool that is hidden.
+			return tool !== undefined && headers.length > 0 && policy.judge().list(input.list(caller, tool)) ? headers : [];
 		},
 
 		isVisible(caller, listedUri) {
@@ -137,11 +145,14 @@ export function createGate(deps: GateDeps): Gate {
 	}
 }
 
-/** What several upstreams say of themselves, as one: a capability that one of them has is there. */
-function together(all: readonly JsonObject[]): JsonObject {
+/** What several upstreams say of themselves, as one: a capability that one of them has is there. Nobody knows what one has that was not asked yet. */
+function together(all: readonly (JsonObject | undefined)[]): JsonObject {
 	const capabilities: JsonObject = {};
-	for (const declared of all) {
+	for (const one of all) {
+		const declared = one === undefined ? UNKNOWN : isObject(one['capabilities']) ? one['capabilities'] : {};
 		for (const [name, details] of Object.entries(declared)) capabilities[name] = { ...(capabilities[name] as JsonObject | undefined), ...(isObject(details) ? details : {}) };
 	}
-	return { ...NOBODY, capabilities };
+	return { capabilities, serverInfo: { name: 'toolgate', version } };
 }
+
+const UNKNOWN: JsonObject = { tools: {}, resources: {}, prompts: {} };

@@ -43,7 +43,7 @@ export class Holds {
 
 	/** @throws {StoreUnavailable} @throws {PolicyError} an approval is required, but of nobody. */
 	async hold(wish: ApprovalWish): Promise<HoldEnd> {
-		const untilMs = this.#deps.nowMs() + this.#deps.holdMs;
+		const untilMs = this.#deps.nowMs() + (wish.call.waits === false ? 0 : this.#deps.holdMs);
 		const joined = await this.#join(wish);
 		return typeof joined === 'string' ? this.#wait(joined, wish.call.downstream.cancelled, untilMs) : joined;
 	}

@@ -4,6 +4,7 @@ import { type AddressInfo, connect } from 'node:net';
 import type { Test } from 'tap';
 import type { Caller, DecidedRequest, JsonObject, Outcome } from '../domain.ts';
 import { groupsOf } from '../groups.ts';
+import { deriveKeys } from '../keys.ts';
 import { McpEndpoint, type McpOptions } from '../mcp/endpoint.ts';
 import type { ListMethod } from '../list-offered.ts';
 import type { AgentSession, Gate } from '../mcp/exchange.ts';
@@ -17,6 +18,7 @@ export const ok = (text: string): Outcome => ({ kind: 'answered', word: 'ok', an
 export class FakeGate implements Gate {
 	readonly calls: DecidedRequest[] = [];
 	readonly listed: Caller[] = [];
+	readonly opened: string[] = [];
 	readonly ended: string[] = [];
 	/** What was passed on without a decision. */
 	readonly told: string[] = [];
@@ -24,7 +26,8 @@ export class FakeGate implements Gate {
 	/** What a call comes to. */
 	onCall: (call: DecidedRequest) => Promise<Outcome> | Outcome = () => ok('done');
 	onList: (method: ListMethod) => JsonObject = () => ({ tools: [{ name: 'echo', inputSchema: { type: 'object' } }] });
-	onInitialize: (session: AgentSession) => JsonObject = () => ({
+	onHeaders: (call: DecidedRequest) => readonly string[] = () => [];
+	onDescribe: () => JsonObject = () => ({
 		protocolVersion: '2024-11-05',
 		capabilities: { tools: {}, logging: {}, resources: {}, experimental: { x: {} } },
 		serverInfo: { name: 'fixture', version: '1', title: 'A fixture' },
@@ -34,8 +37,14 @@ export class FakeGate implements Gate {
 	hasUpstream(name: string): boolean {
 		return name === 'one';
 	}
-	async initialize(session: AgentSession): Promise<JsonObject> {
-		return this.onInitialize(session);
+	async openSession(session: AgentSession): Promise<void> {
+		this.opened.push(session.id);
+	}
+	async describe(): Promise<JsonObject> {
+		return this.onDescribe();
+	}
+	parameterHeaders(call: DecidedRequest): readonly string[] {
+		return this.onHeaders(call);
 	}
 	list(method: ListMethod, caller: Caller): JsonObject {
 		this.listed.push(caller);
@@ -79,7 +88,7 @@ export interface Listener {
 	/** Moves the clock. */
 	advance(ms: number): void;
 	/** One request with only a content type besides what is given. */
-	send(method: string, options?: { path?: string; headers?: Record<string, string | string[]>; body?: unknown; raw?: Buffer | string }): Promise<Answer>;
+	send(method: string, options?: { path?: string; headers?: Record<string, string | string[]>; body?: unknown; raw?: Buffer | string; signal?: AbortSignal }): Promise<Answer>;
 	/** Initializes, and returns the headers of the session. */
 	begin(headers?: Record<string, string>, path?: string): Promise<Record<string, string>>;
 	/** Opens a stream: status, and events as they come. */
@@ -114,6 +123,7 @@ export async function listen(t: Test, settings: Settings = {}): Promise<Listener
 		gate,
 		sessions: { total: 10_000, perPrincipal: 100, idleMs: 1_800_000, ageMs: 86_400_000 },
 		callsPerPrincipal: 64,
+		keys: deriveKeys(Buffer.alloc(32)),
 		keepAliveMs: 15_000,
 		jsonDepth: 64,
 		onDropped: (method) => dropped.push(method),
@@ -142,9 +152,9 @@ export async function listen(t: Test, settings: Settings = {}): Promise<Listener
 	t.teardown(() => app.close());
 	const { port } = app.server.address() as AddressInfo;
 
-	const start = async (method: string, { path = '/mcp', headers = {}, body, raw }: { path?: string; headers?: Record<string, string | string[]>; body?: unknown; raw?: Buffer | string }) => {
+	const start = async (method: string, { path = '/mcp', headers = {}, body, raw, signal }: { path?: string; headers?: Record<string, string | string[]>; body?: unknown; raw?: Buffer | string; signal?: AbortSignal }) => {
 		const payload = raw ?? (body === undefined ? undefined : JSON.stringify(body));
-		const outgoing = request({ host: '127.0.0.1', port, path, method, headers: { ...(payload === undefined ? {} : { 'content-type': 'application/json' }), ...headers }, agent: false });
+		const outgoing = request({ host: '127.0.0.1', port, path, method, headers: { ...(payload === undefined ? {} : { 'content-type': 'application/json' }), ...headers }, agent: false, ...(signal === undefined ? {} : { signal }) });
 		outgoing.end(payload);
 		const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
 		return { outgoing, response };

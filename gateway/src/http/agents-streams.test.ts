@@ -81,9 +81,9 @@ t.test('the standing stream carries list changes, at most one a second; a second
 	const headers = await begin();
 	const first = await open('GET', { ...headers, accept: 'text/event-stream' });
 	t.match(await first.next(), /^id: 1-0/);
-	mcp.listsChanged();
-	mcp.listsChanged();
-	mcp.listsChanged();
+	mcp.listsChanged(new Set(['tools']));
+	mcp.listsChanged(new Set(['tools']));
+	mcp.listsChanged(new Set(['tools']));
 	t.match(await first.next(), /tools\/list_changed/);
 	const second = await open('GET', headers);
 	t.equal(await first.next(), 'END');

@@ -116,7 +116,7 @@ t.test('what is not one JSON-RPC message is refused before anything happens', as
 	t.equal((await send('POST', { headers, body: { jsonrpc: '2.0', id: 4, result: {} } })).status, 202);
 	t.equal(gate.calls.length, 0, 'nothing was called');
 
-	for (const method of ['resources/read', 'Tools/call', 'tools/call ', '']) {
+	for (const method of ['tasks/list', 'Tools/call', 'tools/call ', '']) {
 		t.match(await send('POST', { headers, body: { jsonrpc: '2.0', id: 9, method } }), { status: 200, json: { id: 9, error: { code: -32601 } } }, method);
 	}
 	for (const params of [{}, { name: 1 }, { name: 'echo', arguments: [] }, { name: 'echo', arguments: null }, { name: 'echo', arguments: 'x' }]) {
@@ -189,7 +189,7 @@ t.test('a session belongs to its principal and its path, and ends', async (t) =>
 	}
 	t.equal(await status(carol), 404, 'too old');
 
-	gate.onInitialize = () => {
+	gate.onDescribe = () => {
 		throw new Error('unexpected');
 	};
 	const failed = await send('POST', { headers: { 'x-toolgate-principal': 'dave@example.com' }, body: initialize() });

@@ -105,6 +105,11 @@ function mcpRoutes(app: FastifyInstance, deps: AgentsDeps): void {
 				reply.hijack();
 				return reply.raw;
 			},
+			onDisconnect: (listener) => {
+				reply.raw.once('close', () => {
+					if (!reply.raw.writableFinished) listener();
+				});
+			},
 		};
 	};
 

@@ -18,6 +18,8 @@ export interface Exchange {
 	readonly upstream: string | undefined;
 	/** Takes the response away from the HTTP framework; from then on events are written to it. At most once. */
 	openStream(): ServerResponse;
+	/** Calls once, when the connection is gone before the response has ended. */
+	onDisconnect(listener: () => void): void;
 }
 
 /** An answer that is whole at once. */
@@ -42,16 +44,19 @@ export interface AgentSession {
 /** What the agents' side asks of the rest of the gateway; `upstream` narrows everything to that one. */
 export interface Gate {
 	hasUpstream(name: string): boolean;
+	/** Opens what belongs to a new agent session, with what its agent said in `initialize`. Need not be awaited. Never throws. */
+	openSession(session: AgentSession, params: JsonObject): Promise<void>;
 	/**
-	 * Opens what belongs to a new agent session and returns what the upstream says of itself, cached when it is down; of several what they
-	 * have together.
+	 * What the upstream says of itself, in the form of an `initialize` result, cached when it is down; of several what they have together.
 	 * @throws {ToolGateError} UPSTREAM_UNAVAILABLE: down, and nothing is cached.
 	 */
-	initialize(session: AgentSession, params: JsonObject): Promise<JsonObject>;
+	describe(upstream: string | undefined): Promise<JsonObject>;
 	/** The result of a list. @throws {ToolGateError} UPSTREAM_UNAVAILABLE, INVALID_PARAMS; {PolicyError} */
 	list(method: ListMethod, caller: Caller, params: JsonObject, upstream: string | undefined): Promise<JsonObject> | JsonObject;
 	/** Never throws: every end is an outcome, and recorded. */
 	decide(request: DecidedRequest, upstream: string | undefined): Promise<Outcome>;
+	/** Headers that repeat arguments of a tool that the caller may call (`Mcp-Param-*`), names and encoded values in turn. @throws {PolicyError} */
+	parameterHeaders(call: DecidedRequest, upstream: string | undefined): readonly string[];
 	/** Whether the caller may see the resource with this URI now. Never throws: where the policy can't decide, it may not. */
 	isVisible(caller: Caller, listedUri: string): boolean;
 	/** Tells the upstreams of a session which log messages it wants (`logging/setLevel`). Never throws. */

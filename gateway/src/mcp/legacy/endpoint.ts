@@ -1,13 +1,14 @@
 import type { ArgumentProblem, Caller, JsonObject } from '../../domain.ts';
 import { PolicyError, ToolGateError } from '../../errors.ts';
 import { isObject } from '../../json-object.ts';
+import { readAccept } from '../accept.ts';
 import type { CallCap } from '../call-cap.ts';
 import type { Exchange, Gate, HttpAnswer, ListKind, PostAnswer } from '../exchange.ts';
 import { type RpcMessage, type RpcNotification, type RpcRequest, rpcError, rpcResult } from '../message.ts';
 import { readTurn } from '../turn.ts';
 import { initializeResult, readIntroduction } from './initialize.ts';
 import { News } from './news.ts';
-import { readAccept, Reply } from './reply.ts';
+import { Reply } from './reply.ts';
 import { LegacyRequests } from './requests.ts';
 import { type Session, type SessionLimits, Sessions } from './sessions.ts';
 import { Streams } from './streams.ts';
@@ -18,7 +19,7 @@ export interface LegacyOptions {
 	readonly sessions: SessionLimits;
 	/** How long an answer may take before it becomes a stream, and the distance of keep-alive comments. */
 	readonly keepAliveMs: number;
-	/** A message was dropped: a notification that no one here answers to. */
+	/** A message was dropped: one that no one here is to hear. */
 	readonly onDropped: (method: string) => void;
 	/** Where an unexpected throw is told. */
 	readonly onFault: (error: unknown) => void;
@@ -84,15 +85,14 @@ export class LegacyEndpoint {
 		this.#news.listsChanged(changed);
 	}
 
-	/** A notification that an upstream sent outside of calls, heard in the session of that agent session. */
-	notified(upstream: string, agentSessionId: string | undefined, message: JsonObject): void {
-		if (!this.#news.relay(agentSessionId, upstream, message)) this.#options.onDropped(String(message['method']));
+	/** A notification that an upstream sent outside of calls. False when nobody here is to hear it. */
+	relay(agentSessionId: string, upstream: string, message: JsonObject): boolean {
+		return this.#news.relay(agentSessionId, upstream, message);
 	}
 
 	/** Ends the standing streams and what agents were asked, which nothing else would end; streams of calls under way end with their answers. */
 	close(): void {
 		clearInterval(this.#sweeper);
-		this.#news.close();
 		for (const session of this.#sessions) {
 			session.standing?.end();
 			session.questions.close();
@@ -104,7 +104,8 @@ export class LegacyEndpoint {
 		try {
 			const introduction = readIntroduction(request.params);
 			session = this.#sessions.begin(identity.principal.id, upstream, introduction);
-			const result = initializeResult(introduction.version, await this.#options.gate.initialize(session, request.params));
+			void this.#options.gate.openSession(session, request.params);
+			const result = initializeResult(introduction.version, await this.#options.gate.describe(upstream));
 			session.offers = isObject(result['capabilities']) ? result['capabilities'] : {};
 			return { status: 200, headers: { 'mcp-session-id': session.id }, body: rpcResult(request.id, result) };
 		} catch (error) {

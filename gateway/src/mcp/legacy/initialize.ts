@@ -1,7 +1,9 @@
-import type { JsonObject, JsonValue } from '../../domain.ts';
+import type { JsonObject } from '../../domain.ts';
 import { ToolGateError } from '../../errors.ts';
 import { isObject } from '../../json-object.ts';
 import { withoutOwnMeta } from '../message.ts';
+import { relayedCapabilities } from '../relayed-capabilities.ts';
+import { shortText } from '../short-text.ts';
 import { type LegacyVersion, negotiate } from './versions.ts';
 
 /** What an agent says of itself when it initializes. */
@@ -12,8 +14,6 @@ export interface Introduction {
 	/** What it can be asked for. */
 	readonly capabilities: JsonObject;
 }
-
-const MAX_NAME_CHARACTERS = 200;
 
 /** @throws {ToolGateError} INVALID_PARAMS */
 export function readIntroduction(params: JsonObject): Introduction {
@@ -30,24 +30,10 @@ export function readIntroduction(params: JsonObject): Introduction {
 	};
 }
 
-const shortText = (value: JsonValue | undefined): string | undefined =>
-	typeof value === 'string' && value !== '' ? value.slice(0, MAX_NAME_CHARACTERS).toWellFormed() : undefined;
-
 /**
  * The upstream's `initialize` result as this agent gets it: the version of our side, only the capabilities that are relayed, and whatever
  * else the upstream says of itself.
  */
 export function initializeResult(version: LegacyVersion, upstream: JsonObject): JsonObject {
-	return { ...withoutOwnMeta(upstream), protocolVersion: version, capabilities: relayed(isObject(upstream['capabilities']) ? upstream['capabilities'] : {}) };
-}
-
-/** Lists change with the policy too, whatever the upstream says of its own. */
-function relayed({ logging, completions, tools, resources, prompts }: JsonObject): JsonObject {
-	return {
-		...(logging === undefined ? {} : { logging: {} }),
-		...(completions === undefined ? {} : { completions: {} }),
-		...(tools === undefined ? {} : { tools: { listChanged: true } }),
-		...(resources === undefined ? {} : { resources: { listChanged: true, ...(isObject(resources) && resources['subscribe'] === true ? { subscribe: true } : {}) } }),
-		...(prompts === undefined ? {} : { prompts: { listChanged: true } }),
-	};
+	return { ...withoutOwnMeta(upstream), protocolVersion: version, capabilities: relayedCapabilities(upstream) };
 }

@@ -1,25 +1,12 @@
 import type { ServerResponse } from 'node:http';
 import type { Downstream, JsonObject } from '../../domain.ts';
+import type { Accepts } from '../accept.ts';
 import type { PostAnswer } from '../exchange.ts';
+import { isWanted } from '../log-levels.ts';
 import { isObject } from '../../json-object.ts';
 import { withoutOwnMeta } from '../message.ts';
 import type { Session } from './sessions.ts';
 import type { EventStream } from './streams.ts';
-
-/** Levels of `notifications/message`, the least first (RFC 5424). */
-export const LOG_LEVELS = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'] as const;
-
-/** What the `Accept` header allows. Without one, or where anything goes, it is JSON: people try a gateway with curl. */
-export interface Accepts {
-	readonly json: boolean;
-	readonly events: boolean;
-}
-
-export function readAccept(accept: string | undefined): Accepts {
-	const types = (accept ?? '').split(',').map((part) => (part.split(';')[0] as string).trim().toLowerCase());
-	const events = types.includes('text/event-stream');
-	return { events, json: !events || types.some((type) => type === 'application/json' || type === 'application/*' || type === '*/*') };
-}
 
 /**
  * The answer to one POST: JSON when the result comes first and soon; a stream of events once a notification of the call arrives before
@@ -95,10 +82,4 @@ export class Reply implements Downstream {
 		}
 		return this.#stream;
 	}
-}
-
-/** Whether a log message of this level is one that an agent asked for. */
-export function isWanted(level: unknown, least: string | undefined): boolean {
-	const levels: readonly unknown[] = LOG_LEVELS;
-	return least === undefined || levels.indexOf(level) >= levels.indexOf(least);
 }

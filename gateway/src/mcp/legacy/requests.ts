@@ -5,9 +5,10 @@ import { isRelayedMethod } from '../../relay-request.ts';
 import type { CallCap } from '../call-cap.ts';
 import { readRelayed, readToolCall, uriOf } from '../decided-request.ts';
 import type { Gate } from '../exchange.ts';
+import { LOG_LEVELS } from '../log-levels.ts';
 import { type RpcRequest, rpcResult } from '../message.ts';
 import { encodeCall, encodeRelayed } from '../outcome.ts';
-import { LOG_LEVELS, type Reply } from './reply.ts';
+import type { Reply } from './reply.ts';
 import type { Session } from './sessions.ts';
 
 export interface Asker {
