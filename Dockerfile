@@ -9,6 +9,15 @@ RUN npm ci --omit=dev --ignore-scripts && npm cache clean --force
 FROM dependencies AS gateway-dependencies
 RUN rm -rf node_modules/stripe node_modules/@anthropic-ai node_modules/@modelcontextprotocol node_modules/@open-policy-agent
 
+# The pages that the gateway serves: built with the dev dependencies, which stay behind.
+FROM node:26-bookworm-slim AS pages
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --ignore-scripts && npm cache clean --force
+COPY tsconfig.json ./
+COPY ui ui
+RUN node ui/build.ts
+
 FROM node:26-bookworm-slim AS gateway
 ENV NODE_ENV=production TOOLGATE_DATA_DIR=/data
 WORKDIR /app
@@ -20,6 +29,7 @@ COPY gateway/src gateway/src
 COPY policy policy
 COPY tools/opa tools/opa
 COPY bundles bundles
+COPY --from=pages /app/ui/dist ui/dist
 RUN ln -s /app/bin/toolgate /usr/local/bin/toolgate
 USER node
 VOLUME /data
