@@ -1,10 +1,15 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { ApprovalView } from '../src/approvals/approval.ts';
 import { openAgent, post } from './agent.ts';
 import { build, type Built } from './build.ts';
 import { cli } from './cli.ts';
+import { mockLark } from './mock-lark.ts';
+import { payments } from './payments.ts';
 import { policyVariant } from './policy-variant.ts';
-import { eachStore, embedded } from './stores.ts';
+import { serve } from './served.ts';
+import { eachStore, embedded, embeddedDataDir } from './stores.ts';
 import { until } from './until.ts';
 
 /** A refund that waits for a person, from the agent's call to the money. */
@@ -17,19 +22,14 @@ const waiting = (gateway: Built): Promise<ApprovalView> => until('an approval', 
 
 const command = (t: Test, gateway: Built, ...args: string[]) => cli(t, ['approvals', ...args, '--config', gateway.configFile, '--url', gateway.peopleUrl]);
 
-t.test('[approvals.cli] an approval by the command line lets the held call go on; it runs once, and its result comes again for an identical call', async (t) =>
+t.test('[approvals.once] an approval lets the held call go on; it runs once, and its result comes again for an identical call', async (t) =>
 	eachStore(t, async (t, database) => {
 		const gateway = await build(t, { database });
 		const agent = await openAgent(gateway.mcpUrl);
 		const held = agent.call('create_refund', REFUND);
 		const { id } = await waiting(gateway);
-		const listed = await command(t, gateway, 'list');
-		t.match(listed.stdout, id, 'the list shows what can be pasted');
-		t.match(listed.stdout, /stripe create_refund .*"amount":4200.*\n.*for alice@example.com by agent[\s\S]*a refund moves money/);
 		t.same(gateway.payments.received('create_refund'), [], 'nothing runs before somebody agrees');
-
-		const approved = await command(t, gateway, 'approve', id);
-		t.match(approved, { code: 0, stdout: /approved {2}create_refund for alice@example.com/ }, approved.stderr);
+		t.match(await gateway.api('POST', `/api/approvals/${id}/approve`), { status: 200, json: { state: 'approved' } });
 		t.equal((await held).word, 'ok');
 		t.match(await gateway.payments.ledger(), { refunds: 1, refundedCents: 4_200 });
 
@@ -37,24 +37,33 @@ t.test('[approvals.cli] an approval by the command line lets the held call go on
 		t.equal(again.word, 'replayed', again.text);
 		t.match(await gateway.payments.ledger(), { refunds: 1 });
 		t.same(await gateway.traces('&tool=create_refund'), ['create_refund → approvalRequired → approved → ok', 'create_refund → approvalRequired → replayed']);
-		t.match(await command(t, gateway, 'approve', id), { code: 1, stderr: /toolgate: the approval is done already \(bob@example.com\)/ });
-		t.match(await command(t, gateway, 'approve', 'nothing'), { code: 1, stderr: /no approval nothing/ });
 		t.match((await gateway.api('GET', '/api/audit/verify')).json, { isIntact: true });
 		t.same(gateway.faults, []);
 	}),
 );
 
-t.test('[approvals.reject] a rejection by the command line ends the call with its reason, and nothing runs', async (t) => {
+t.test('[approvals.cli] approvals are listed, approved and rejected by the command line, and the agent reads the reason', async (t) => {
 	const gateway = await build(t);
 	const agent = await openAgent(gateway.mcpUrl);
-	const held = agent.call('create_refund', REFUND);
+	const first = agent.call('create_refund', REFUND);
+	const { id } = await waiting(gateway);
+	const listed = await command(t, gateway, 'list');
+	t.match(listed.stdout, id, 'the list shows what can be pasted');
+	t.match(listed.stdout, /stripe create_refund .*"amount":4200.*\n.*for alice@example.com by agent[\s\S]*a refund moves money/);
+	const approved = await command(t, gateway, 'approve', id);
+	t.match(approved, { code: 0, stdout: /approved {2}create_refund for alice@example.com/ }, approved.stderr);
+	t.equal((await first).word, 'ok');
+
+	const second = agent.call('create_refund', { ...REFUND, amount: 1 });
 	const rejected = await command(t, gateway, 'reject', (await waiting(gateway)).id, '--reason', 'the customer kept it');
 	t.match(rejected, { code: 0, stdout: /rejected {2}create_refund/ });
-	const end = await held;
-	t.equal(end.word, 'rejected');
-	t.match(end.text, /bob@example.com rejected this call: the customer kept it\. Nothing was run/);
-	t.match(await gateway.payments.ledger(), { refunds: 0 });
-	t.same(await gateway.traces(), ['create_refund → approvalRequired → rejected']);
+	const end = await second;
+	t.match(end, { word: 'rejected', text: /bob@example.com rejected this call: the customer kept it\. Nothing was run/ });
+	t.match(await gateway.payments.ledger(), { refunds: 1, refundedCents: 4_200 });
+	t.same(await gateway.traces(), ['create_refund → approvalRequired → approved → ok', 'create_refund → approvalRequired → rejected']);
+
+	t.match(await command(t, gateway, 'approve', id), { code: 1, stderr: /toolgate: the approval is done already \(bob@example.com\)/ });
+	t.match(await command(t, gateway, 'approve', 'nothing'), { code: 1, stderr: /no approval nothing/ });
 });
 
 for (const [answer, refunds] of [['approve', 1], ['reject', 0]] as const) {
@@ -184,4 +193,26 @@ t.test('[approvals.policy-changed] a rule that denies since wins over an approva
 	t.equal((await gateway.api('POST', `/api/approvals/${id}/approve`, {})).status, 200);
 	t.equal((await held).word, 'deny');
 	t.match(await gateway.payments.ledger(), { refunds: 0 });
+});
+
+t.test('[policy.card-and-log] what is masked for the record is masked on the card, in the log, and in every byte of the data folder', async (t) => {
+	const policy = await policyVariant(t);
+	await policy.change('rules/payments/payments.rego', '	input.tool.name == "create_refund"\n}', '	input.tool.name in {"create_refund", "send_lark_message"}\n}');
+	const lark = await mockLark(t, 'approve');
+	const upstream = await payments(t);
+	const dataDir = await embeddedDataDir(t);
+	const gateway = await serve(t, { dataDir, log: { level: 'debug' }, policy: { bundle: policy.bundle }, lark: lark.config, upstreams: { stripe: { url: upstream.url } } });
+	lark.callbackUrl = new URL('/lark/actions', gateway.mcpUrl).href;
+	const agent = await openAgent(gateway.mcpUrl);
+	t.equal((await agent.call('send_lark_message', { text: 'alice has 123-45-6789' })).word, 'ok');
+	t.equal((await agent.call('send_lark_message', { text: { unfit: '123-45-6789' } })).word, 'invalid_arguments');
+	await gateway.end('SIGTERM');
+
+	const card = JSON.stringify(await lark.messages());
+	t.match(card, /alice has/);
+	const files = readdirSync(dataDir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => readFileSync(join(entry.parentPath, entry.name)).toString('latin1'));
+	t.ok(files.some((text) => text.includes('alice has')), 'the folder holds readable text');
+	for (const [what, text] of [['the card', card], ['the log', gateway.said()], ['the message', upstream.messages[0]!.text], ['the folder', files.join('')]] as const) {
+		t.notOk(text.includes('123-45-6789'), what);
+	}
 });
