@@ -10,6 +10,7 @@ import { createTrail } from './audit/trail.ts';
 import { createBudgets } from './budgets/budgets.ts';
 import type { PathDeps } from './call-tool.ts';
 import { Capabilities } from './capabilities/capabilities.ts';
+import { createConceal } from './conceal.ts';
 import { definitionHistory } from './capabilities/definition-history.ts';
 import type { Config } from './config.ts';
 import { configuredUpstreams } from './configured-upstreams.ts';
@@ -80,7 +81,7 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 	const nowMs = () => store.nowMs();
 	const keys = deriveKeys(await deploymentKey(store, config.key));
 	let leased: LeasedAdmission | undefined;
-	const proof = createProof({ sql: store, seed: keys.checkpointSeed, settings: config.audit, stream: () => (leased?.isHeld ? leased.stream : undefined), onNews, onFault });
+	const proof = createProof({ sql: store, keys, settings: config.audit, stream: () => (leased?.isHeld ? leased.stream : undefined), onNews, onFault });
 	const admission = (leased = await LeasedAdmission.open({ store, keys, onFault, onWritten: (count) => proof.checkpoints.written(count) }));
 	await proof.retention.run();
 	const record = (event: Omit<TrailEvent, 'version' | 'id' | 'timeMs'>) => admission.refuse({ version: 1, id: randomUUID(), timeMs: nowMs(), ...event });

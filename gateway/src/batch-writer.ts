@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Conceal } from './conceal.ts';
 import type { BudgetCharge, JsonObject, TrailEvent } from './domain.ts';
 import { Overloaded } from './errors.ts';
 import { eventRow } from './store/event-row.ts';
@@ -33,6 +34,7 @@ interface Entry extends Deed {
 export interface BatchWriterOptions {
 	readonly sql: Sql;
 	readonly stream: string;
+	readonly conceal: Conceal;
 	/** How long the sealed result of a call with an approval can be replayed. */
 	readonly replayMs: number;
 	/** Deeds per round trip at most. */
@@ -145,7 +147,7 @@ export class BatchWriter {
 	}
 
 	async #admit(batch: readonly Entry[]): Promise<DeedAnswer[]> {
-		const { sql, stream, replayMs } = this.#options;
+		const { sql, stream, replayMs, conceal } = this.#options;
 		const places = new Map<string, number>();
 		const budgets: JsonObject[] = [];
 		const acts = batch.map(({ act, charges }) => {
@@ -163,7 +165,7 @@ export class BatchWriter {
 		const [row] = await sql.query<{ answers: DeedAnswer[] }>('SELECT admit($1, $2, $3::jsonb, $4::jsonb, $5::jsonb, $6) AS answers', [
 			stream,
 			this.#number,
-			JSON.stringify(batch.map(({ event }) => eventRow(event))),
+			JSON.stringify(batch.map(({ event }) => eventRow(event, conceal))),
 			JSON.stringify(acts),
 			JSON.stringify(budgets),
 			replayMs,

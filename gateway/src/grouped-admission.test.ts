@@ -10,7 +10,7 @@ import { eachStore } from '../test/stores.ts';
 import type { AdmissionRequest } from './admission.ts';
 import { openAnswer } from './approvals/replay.ts';
 import type { JsonObject } from './domain.ts';
-import { aCharge, anAdmission, aProcess, aRequest, aSettlement, anEvent, budgetOf, keys, readChain } from './ledger-fixture.ts';
+import { aCharge, anAdmission, aProcess, aRequest, aSettlement, anEvent, budgetOf, conceal, keys, readChain } from './ledger-fixture.ts';
 import { eventRow } from './store/event-row.ts';
 import { openStore } from './store/open.ts';
 import { type Sql, StoreUnavailable } from './store/sql.ts';
@@ -251,7 +251,7 @@ t.test('an intent is not closed as unknown while its process lives, whoever foun
 			process.sql.query(`SELECT admit($1, $2, $3::jsonb, $4::jsonb, '[]', 1) AS answers`, [
 				other,
 				number,
-				JSON.stringify([eventRow(event)]),
+				JSON.stringify([eventRow(event, conceal)]),
 				JSON.stringify([{ act: 'recover', intent: request.event.intentId, fate: 'unknown' }]),
 			]);
 		t.same(await recover(1), [{ answers: [{ word: null }] }]);

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Admission, AdmissionRequest, Admitted, Settlement } from './admission.ts';
 import { REPLAY_MS, sealAnswer } from './approvals/replay.ts';
 import { BatchWriter, type DeedAnswer } from './batch-writer.ts';
+import { createConceal } from './conceal.ts';
 import type { JsonObject, TrailEvent } from './domain.ts';
 import { StoreUnavailable } from './store/sql.ts';
 import type { Keys } from './keys.ts';
@@ -39,6 +40,7 @@ export async function createAdmission(options: AdmissionOptions): Promise<Groupe
 	const writer = new BatchWriter({
 		sql,
 		stream,
+		conceal: createConceal(keys.keyedDigest),
 		replayMs: REPLAY_MS,
 		maxBatch: options.maxBatch ?? 128,
 		maxWaiting: options.maxWaiting ?? 4_096,

@@ -3,12 +3,14 @@ import { createHash, randomUUID } from 'node:crypto';
 import type { Test } from 'tap';
 import type { FreshDatabase } from '../test/stores.ts';
 import type { AdmissionRequest, Settlement } from './admission.ts';
+import { type Conceal, createConceal } from './conceal.ts';
 import type { BudgetCharge, TrailEvent } from './domain.ts';
 import { type AdmissionOptions, createAdmission, type GroupedAdmission } from './grouped-admission.ts';
 import { deriveKeys, type Keys } from './keys.ts';
 import type { Sql } from './store/sql.ts';
 
 export const keys: Keys = deriveKeys(Buffer.alloc(32, 7));
+export const conceal: Conceal = createConceal(keys.keyedDigest);
 
 /** A process on the database: its stream, alive for an hour unless told otherwise. */
 export async function aProcess(database: FreshDatabase, leaseMs = 3_600_000): Promise<{ sql: Sql; stream: string }> {

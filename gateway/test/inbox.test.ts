@@ -3,6 +3,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import t, { type Test } from 'tap';
 import { ApprovalLedger } from '../src/approvals/approval-ledger.ts';
 import type { JsonObject, Tool } from '../src/domain.ts';
+import { conceal } from '../src/ledger-fixture.ts';
 import { buildWhenStale } from '../../ui/build.ts';
 import { openAgent } from './agent.ts';
 import { build, type Built } from './build.ts';
@@ -124,7 +125,7 @@ async function anApproval({ sql }: Built, fields: { tool?: string; principal?: s
 	const [id, callId, decisionId] = [randomUUID(), randomUUID(), randomUUID()];
 	const [stream] = await sql.query<{ id: string }>('SELECT id FROM streams', []);
 	const tool: Tool = { upstream: 'stripe', name: fields.tool ?? 'create_refund', listedName: '', definition: {}, digest: 'sha256:0', pinned: true, validate: () => undefined };
-	const opened = await new ApprovalLedger(sql, stream!.id).open(
+	const opened = await new ApprovalLedger(sql, stream!.id, conceal).open(
 		id,
 		{
 			event: { version: 1, id: randomUUID(), kind: 'decision', timeMs: sql.nowMs(), decision: 'approvalRequired', callId, decisionId, approvalId: id, principal, agent, tool: tool.name },

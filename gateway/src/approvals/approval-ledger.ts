@@ -1,4 +1,5 @@
 import { canonicalJson } from '../canonical-json.ts';
+import type { Conceal } from '../conceal.ts';
 import type { ApprovalRequirement, JsonObject, Reason, TrailEvent } from '../domain.ts';
 import { column, eventRow, storable, storableJson } from '../store/event-row.ts';
 import type { Sql, SqlRow } from '../store/sql.ts';
@@ -61,10 +62,12 @@ const MAX_SWEPT = 100;
 export class ApprovalLedger {
 	readonly #sql: Sql;
 	readonly #stream: string;
+	readonly #conceal: Conceal;
 
-	constructor(sql: Sql, stream: string) {
+	constructor(sql: Sql, stream: string, conceal: Conceal) {
 		this.#sql = sql;
 		this.#stream = stream;
+		this.#conceal = conceal;
 	}
 
 	async get(id: string): Promise<ApprovalEntry | undefined> {
@@ -95,21 +98,22 @@ export class ApprovalLedger {
 	async open(id: string, wish: ApprovalWish, maxOpen: number): Promise<'opened' | 'exists' | 'capped'> {
 		const requirements = requirementsOf(wish);
 		const { principal, agent, session } = wish.call.caller;
+		const recorded = this.#conceal.value(wish.recorded);
 		const approval = {
 			id,
 			identity: identityOf(wish),
 			principal: principal.id,
 			agent: agent.id,
-			session: session.id,
-			turn: session.turn,
+			session: session.id === undefined ? undefined : this.#conceal.text(session.id),
+			turn: session.turn === undefined ? undefined : this.#conceal.text(session.turn),
 			upstream: wish.tool.upstream,
 			tool: wish.tool.name,
 			definition_digest: wish.tool.digest,
 			arguments_digest: wish.argumentsDigest,
 			sent_digest: wish.sentDigest,
-			recorded: canonicalJson(wish.recorded),
-			record_only: maskedPointers(wish.sent, wish.recorded),
-			reasons: wish.decision.document.reasons,
+			recorded: canonicalJson(recorded),
+			record_only: maskedPointers(wish.sent, recorded),
+			reasons: wish.decision.document.reasons.map(({ rule, message }) => ({ rule, message: this.#conceal.text(message) })),
 			requirements,
 			call_id: wish.call.id,
 			decision_id: wish.decision.id,
@@ -118,14 +122,14 @@ export class ApprovalLedger {
 		const ttlMs = Math.min(...requirements.map(({ ttlSeconds }) => ttlSeconds)) * 1000;
 		const [row] = await this.#sql.query<{ answer: 'opened' | 'exists' | 'capped' }>(
 			'SELECT open_approval($1, $2::jsonb, $3::jsonb, $4, $5) AS answer',
-			[this.#stream, rowText({ ...wish.event, approvalId: id }), storableJson(approval), ttlMs, maxOpen],
+			[this.#stream, this.#rowText({ ...wish.event, approvalId: id }), storableJson(approval), ttlMs, maxOpen],
 		);
 		return row!.answer;
 	}
 
 	/** Appends an event that changes nothing. */
 	async append(event: TrailEvent): Promise<void> {
-		await this.#sql.query('SELECT append_event($1, $2::jsonb)', [this.#stream, rowText(event)]);
+		await this.#sql.query('SELECT append_event($1, $2::jsonb)', [this.#stream, this.#rowText(event)]);
 	}
 
 	/** Adds the last of `votes`; false, and no event, when something happened to the approval since it was read. */
@@ -139,7 +143,7 @@ export class ApprovalLedger {
 			`UPDATE approvals SET state = $3, votes = $4::jsonb, revision = revision + 1, decided_at = clock_timestamp(), decided_by = $5, decided_reason = $6
 			WHERE id = $7 AND state = 'pending' AND revision = $8 AND expires_at > clock_timestamp()`,
 			event,
-			[next.state, storableJson(next.votes), last.approver, last.reason === undefined ? null : storable(last.reason), view.id, revision],
+			[next.state, storableJson(next.votes.map((vote) => ({ ...vote, ...(vote.reason === undefined ? {} : { reason: this.#said(vote.reason) }) }))), last.approver, this.#said(last.reason), view.id, revision],
 		);
 	}
 
@@ -154,7 +158,7 @@ export class ApprovalLedger {
 			`UPDATE approvals SET state = $3, decided_at = clock_timestamp(), decided_by = $4, decided_reason = $5
 			WHERE id = $6 AND state IN ('pending', 'approved') AND ($7 OR expires_at <= clock_timestamp())`,
 			event,
-			[state, by ?? null, reason === undefined ? null : storable(reason), id, isForced],
+			[state, by ?? null, this.#said(reason), id, isForced],
 		);
 	}
 
@@ -162,7 +166,7 @@ export class ApprovalLedger {
 	async resolve(id: string, hasRun: boolean, by: string, event: TrailEvent): Promise<boolean> {
 		const [row] = await this.#sql.query<{ is_resolved: boolean }>('SELECT resolve_approval($1, $2::jsonb, $3, $4, $5) AS is_resolved', [
 			this.#stream,
-			rowText(event),
+			this.#rowText(event),
 			id,
 			hasRun,
 			by,
@@ -190,17 +194,24 @@ export class ApprovalLedger {
 		await this.#sql.query('UPDATE approvals SET sealed = NULL WHERE sealed IS NOT NULL AND replay_until <= clock_timestamp()', []);
 	}
 
+	#rowText(event: TrailEvent): string {
+		return JSON.stringify(eventRow(event, this.#conceal));
+	}
+
+	/** What a person gave as the reason. */
+	#said(reason: string | undefined): string | null {
+		return reason === undefined ? null : storable(this.#conceal.text(reason));
+	}
+
 	/** `update` begins its own parameters at $3. The event is appended only for a row that the update changed. */
 	async #transition(update: string, event: TrailEvent, parameters: (string | number | boolean | null)[]): Promise<boolean> {
 		const rows = await this.#sql.query(
 			`WITH moved AS (${update} RETURNING id) SELECT append_event($1, $2::jsonb), pg_notify('toolgate_approvals', id) FROM moved`,
-			[this.#stream, rowText(event), ...parameters],
+			[this.#stream, this.#rowText(event), ...parameters],
 		);
 		return rows.length > 0;
 	}
 }
-
-const rowText = (event: TrailEvent): string => JSON.stringify(eventRow(event));
 
 function entryOf(row: ApprovalRow): ApprovalEntry {
 	return {

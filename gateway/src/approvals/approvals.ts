@@ -1,3 +1,4 @@
+import { createConceal } from '../conceal.ts';
 import type { Keys } from '../keys.ts';
 import { type Sql, StoreUnavailable } from '../store/sql.ts';
 import { Announcements } from './announcements.ts';
@@ -52,7 +53,7 @@ const SWEEP_EVERY_MS = 1_000;
 export async function createApprovals(options: ApprovalsOptions): Promise<Approvals> {
 	const { sql, onFault } = options;
 	const nowMs = () => sql.nowMs();
-	const ledger = new ApprovalLedger(sql, options.stream);
+	const ledger = new ApprovalLedger(sql, options.stream, createConceal(options.keys.keyedDigest));
 	const wakeUps = new WakeUps();
 	const announcements = new Announcements(options.notifiers, onFault, options.retryNotifiersAfterMs);
 	const holds = new Holds({ ...options, ledger, wakeUps, announcements, nowMs });

@@ -1,3 +1,5 @@
+import { createConceal } from '../conceal.ts';
+import type { Keys } from '../keys.ts';
 import type { Sql } from '../store/sql.ts';
 import { type CheckpointSigner, checkpointSigner, readPublicKeys, type CheckpointKey } from './checkpoint.ts';
 import { checkpointSink } from './checkpoint-sink.ts';
@@ -9,8 +11,7 @@ import type { VerifyReport } from './verify.ts';
 
 export interface ProofOptions {
 	readonly sql: Sql;
-	/** 32 bytes. */
-	readonly seed: Uint8Array;
+	readonly keys: Keys;
 	/** `audit` of the configuration. */
 	readonly settings: { readonly checkpoints?: string | undefined; readonly formerKeys: readonly string[]; readonly retentionMonths: number };
 	/** The stream that this process writes now; undefined while it holds no lease. */
@@ -53,11 +54,11 @@ export interface Proof {
 }
 
 /** @throws {ToolGateError} BAD_INPUT: a former key can't be read */
-export function createProof({ sql, seed, settings, ...options }: ProofOptions): Proof {
-	const signer = checkpointSigner(seed);
+export function createProof({ sql, keys, settings, ...options }: ProofOptions): Proof {
+	const signer = checkpointSigner(keys.checkpointSeed);
 	const sink = settings.checkpoints === undefined ? undefined : checkpointSink(settings.checkpoints);
 	const checkpoints = createCheckpoints({ sql, signer, ...(sink === undefined ? {} : { sink }), ...options });
-	const retention = createRetention({ sql, signer, months: settings.retentionMonths, hasSink: sink !== undefined, ...options });
+	const retention = createRetention({ sql, signer, conceal: createConceal(keys.keyedDigest), months: settings.retentionMonths, hasSink: sink !== undefined, ...options });
 	let last: ProofStatus['verified'];
 	return {
 		signer,

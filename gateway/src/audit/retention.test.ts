@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap';
 import { secondVerifier } from '../../test/second-verifier.ts';
 import { eachStore, onServer } from '../../test/stores.ts';
-import { anAdmission, anEvent, aProcess, aRequest, aSettlement, keys } from '../ledger-fixture.ts';
+import { anAdmission, anEvent, aProcess, aRequest, aSettlement, conceal, keys } from '../ledger-fixture.ts';
 import { eventRow } from '../store/event-row.ts';
 import { migrate, readMigrations } from '../store/migrate.ts';
 import type { Sql, SqlParameter } from '../store/sql.ts';
@@ -16,7 +16,7 @@ const signer = checkpointSigner(keys.checkpointSeed);
 
 function started(t: Test, { sql, stream }: { sql: Sql; stream: string }, options: Partial<RetentionOptions> = {}) {
 	const news: string[] = [];
-	const common = { sql, stream: () => stream, signer, onNews: (text: string) => news.push(text), onFault: (error: unknown) => t.fail(String(error)), everyMs: 3_600_000 };
+	const common = { sql, stream: () => stream, signer, conceal, onNews: (text: string) => news.push(text), onFault: (error: unknown) => t.fail(String(error)), everyMs: 3_600_000 };
 	const retention = createRetention({ ...common, months: 2, hasSink: false, ...options });
 	const checkpoints = createCheckpoints(common);
 	t.teardown(async () => {
@@ -160,7 +160,7 @@ t.test('what was written before there were months is kept, by months', async (t)
 	await sql.query(`INSERT INTO streams (id) VALUES ('s')`, []);
 	// The clock of a process stepped back once: its stream stays in one piece all the same.
 	for (const time of ['2026-01-31T23:59:59Z', '2026-02-01T00:00:01Z', '2026-01-31T23:59:59Z', '2026-03-05T00:00:00Z']) {
-		await sql.query('SELECT append_event($1, $2::jsonb)', ['s', JSON.stringify(eventRow(anEvent({ kind: 'refusal', timeMs: Date.parse(time) })))]);
+		await sql.query('SELECT append_event($1, $2::jsonb)', ['s', JSON.stringify(eventRow(anEvent({ kind: 'refusal', timeMs: Date.parse(time) }), conceal))]);
 	}
 	await migrate(sql, migrations);
 	t.same((await sql.query<{ month: number }>('SELECT month FROM events ORDER BY sequence', [])).map(({ month }) => month), [202601, 202602, 202602, 202603]);

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Conceal } from '../conceal.ts';
 import type { TrailEvent } from '../domain.ts';
 import { eventRow } from '../store/event-row.ts';
 import { type Sql, StatementFailed, StoreUnavailable } from '../store/sql.ts';
@@ -9,6 +10,7 @@ export interface RetentionOptions {
 	/** The stream that this process writes now; undefined while it holds no lease. */
 	readonly stream: () => string | undefined;
 	readonly signer: CheckpointSigner;
+	readonly conceal: Conceal;
 	/** Whole months that are kept besides the current one; 0 keeps everything. */
 	readonly months: number;
 	/** Cuts are told to the second place too. */
@@ -34,7 +36,7 @@ const LOCK_NOT_AVAILABLE = '55P03';
  * chain is verified from there.
  */
 export function createRetention(options: RetentionOptions): Retention {
-	const { sql, signer, months, hasSink, onNews, onFault } = options;
+	const { sql, signer, conceal, months, hasSink, onNews, onFault } = options;
 
 	/** False when another process has done it, or when it has to wait. */
 	const cut = async (month: number, stream: string): Promise<boolean> => {
@@ -63,7 +65,7 @@ export function createRetention(options: RetentionOptions): Retention {
 			);
 			if (!lock!.is_mine || !lock!.is_there) return false;
 			// The head of the own stream before the table: writers take them in this order.
-			await tx.query('SELECT append_event($1, $2::jsonb)', [stream, JSON.stringify(eventRow(event))]);
+			await tx.query('SELECT append_event($1, $2::jsonb)', [stream, JSON.stringify(eventRow(event, conceal))]);
 			await tx.query(
 				`INSERT INTO checkpoints (stream, sequence, kind, line, is_told) SELECT s, n, 'cut', l, $4
 				FROM unnest($1::text[], $2::bigint[], $3::text[]) AS x (s, n, l) ON CONFLICT DO NOTHING`,

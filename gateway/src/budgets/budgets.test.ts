@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { eachStore } from '../../test/stores.ts';
 import type { BudgetDemand, Tool, ToolCall } from '../domain.ts';
-import { aCharge, anAdmission, aProcess, aRequest, readChain } from '../ledger-fixture.ts';
+import { aCharge, anAdmission, aProcess, aRequest, conceal, readChain } from '../ledger-fixture.ts';
 import { createBudgets } from './budgets.ts';
 import { charges } from './charges.ts';
 import { windowOf } from './windows.ts';
@@ -130,7 +130,7 @@ t.test('budgets are listed, shown and reset; a reset is recorded and keeps what 
 	eachStore(t, async (t, database) => {
 		const process = await aProcess(database);
 		const admission = await anAdmission(t, process);
-		const budgets = createBudgets({ ...process, onFault: (error) => t.fail(String(error)) });
+		const budgets = createBudgets({ ...process, conceal, onFault: (error) => t.fail(String(error)) });
 		t.teardown(() => budgets.close());
 		await admission.admit(
 			aRequest([

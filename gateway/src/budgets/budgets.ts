@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { BudgetCharge, BudgetDemand, Capability, DecidedRequest, TrailEvent } from '../domain.ts';
+import type { Conceal } from '../conceal.ts';
 import { ToolGateError } from '../errors.ts';
 import { eventRow } from '../store/event-row.ts';
 import { type Sql, type SqlRow, StoreUnavailable } from '../store/sql.ts';
@@ -37,6 +38,8 @@ export interface BudgetsOptions {
 	readonly sql: Sql;
 	/** Of this process, for the record of resets. */
 	readonly stream: string;
+	/** A budget's key may hold what an agent said. */
+	readonly conceal: Conceal;
 	readonly onFault: (error: unknown) => void;
 }
 
@@ -58,9 +61,9 @@ const MAX_ATTEMPTS = 10;
 const KEPT_DAYS = 35;
 const PRUNE_EVERY_MS = 3_600_000;
 
-export function createBudgets({ sql, stream, onFault }: BudgetsOptions): Budgets {
+export function createBudgets({ sql, stream, conceal, onFault }: BudgetsOptions): Budgets {
 	const budgets: Budgets = {
-		charges: (demands, call, tool) => (demands.length === 0 ? [] : charges(demands, call, tool, sql.nowMs())),
+		charges: (demands, call, tool) => (demands.length === 0 ? [] : charges(demands, call, tool, sql.nowMs()).map((charge) => ({ ...charge, key: conceal.text(charge.key) }))),
 
 		async list() {
 			const rows = await sql.query<BudgetRow>(
@@ -94,7 +97,7 @@ export function createBudgets({ sql, stream, onFault }: BudgetsOptions): Budgets
 				const reset = await sql.query(
 					`WITH reset AS (UPDATE budgets SET spent = 0, overrun = 0 WHERE key = $3 AND spent = $4 RETURNING key)
 					SELECT append_event($1, $2::jsonb) FROM reset`,
-					[stream, JSON.stringify(eventRow(event)), key, spent],
+					[stream, JSON.stringify(eventRow(event, conceal)), key, spent],
 				);
 				if (reset.length > 0) return { ...before, used: before.reserved, spent: 0, overrun: 0 };
 			}

@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '../canonical-json.ts';
-import type { JsonValue, TrailEvent } from '../domain.ts';
+import { changedPaths } from '../changed-paths.ts';
+import type { Conceal } from '../conceal.ts';
+import type { JsonObject, JsonValue, TrailEvent } from '../domain.ts';
+import { hasSecret } from '../known-patterns.ts';
 
 /** What can be searched for: each column says what the body says. */
 export interface EventColumns {
@@ -31,9 +34,22 @@ export interface EventRow extends EventColumns {
 /** An index entry has to fit a page; the body holds the whole text. */
 const MAX_COLUMN_CHARACTERS = 256;
 
-export function eventRow(event: TrailEvent): EventRow {
+/** @param conceal takes out secrets, wherever in the event they stand; `detail.concealed` then says where */
+export function eventRow(event: TrailEvent, conceal: Conceal): EventRow {
 	// Readonly interfaces don't match the index signature of JsonObject; the event is plain JSON all the same.
 	const body = canonicalJson(event as unknown as JsonValue);
+	// One look at the whole text: nearly no event has a secret.
+	return hasSecret(body) ? concealedRow(event as unknown as JsonObject, conceal) : rowOf(event, body);
+}
+
+function concealedRow(event: JsonObject, conceal: Conceal): EventRow {
+	const clean = conceal.value(event);
+	const concealed = changedPaths(event, clean);
+	const told = { ...clean, detail: { ...(clean['detail'] as JsonObject | undefined), concealed } };
+	return rowOf(told as unknown as TrailEvent, canonicalJson(told));
+}
+
+function rowOf(event: TrailEvent, body: string): EventRow {
 	return { ...columnsOf(event), body, digest: createHash('sha256').update(body).digest('hex') };
 }
 
