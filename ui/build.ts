@@ -26,7 +26,11 @@ function digestOfSources(): string {
 		.filter((file) => !file.startsWith(join(folder, 'dist')) && !file.endsWith('.test.ts'))
 		.sort();
 	const hash = createHash('sha256');
-	for (const file of [...files, join(folder, '../package-lock.json')]) hash.update(`${file.slice(folder.length)}\0`).update(readFileSync(file)).update('\0');
+	for (const file of [...files, join(folder, '../package-lock.json')])
+		hash
+			.update(`${file.slice(folder.length)}\0`)
+			.update(readFileSync(file))
+			.update('\0');
 	return hash.digest('hex');
 }
 

@@ -9,7 +9,7 @@ export default defineConfig({
 	// Each server that serves a page puts a fresh nonce in its place.
 	html: { cspNonce: '__CSP_NONCE__' },
 	build: {
-		target: 'es2022',
+		target: 'es2024',
 		// The first that know light-dark(): written for older ones, it would ignore the scheme that a person chose.
 		cssTarget: ['chrome123', 'firefox120', 'safari17.5'],
 		// The policy of the page admits no data: scripts or styles, and few images.

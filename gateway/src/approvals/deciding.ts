@@ -45,7 +45,8 @@ export class Deciding {
 				detail: { ...attempt, counts, missing: state === 'pending' ? missing : 0 },
 			});
 			// What this vote made of it, and not what became of it since: an approved call may be under way, or over, a moment later.
-			if (await this.#ledger.vote(entry, { state, votes }, event)) return { ...view, state, votes, decided: { atMs: vote.atMs, by: approver.id, ...(reason === undefined ? {} : { reason }) } };
+			if (await this.#ledger.vote(entry, { state, votes }, event))
+				return { ...view, state, votes, decided: { atMs: vote.atMs, by: approver.id, ...(reason === undefined ? {} : { reason }) } };
 		}
 		throw new ToolGateError('CONFLICT', 'too many people decide this approval at once; try again');
 	}

@@ -6,7 +6,12 @@ t.test('every place where the record says something else than what is sent, and 
 	t.same(maskedPointers(sent, sent), []);
 	t.same(maskedPointers(sent, structuredClone(sent)), []);
 	const { gone: _, ...kept } = sent;
-	const recorded = { ...kept, text: 'my number is [us-ssn masked]', deep: { list: ['a', { key: '[value masked]' }, 3] }, 'a/b~c': '[value masked]' };
+	const recorded = {
+		...kept,
+		text: 'my number is [us-ssn masked]',
+		deep: { list: ['a', { key: '[value masked]' }, 3] },
+		'a/b~c': '[value masked]',
+	};
 	t.same(maskedPointers(sent, recorded), ['/text', '/deep/list/1/key', '/gone', '/a~1b~0c']);
 	t.same(maskedPointers({ a: [1, 2] }, { a: [1] }), ['/a'], 'lists of another length are told as one');
 	t.same(maskedPointers({ '123': 'x' }, { '[us-ssn masked]': 'x' }), ['/123', '/[us-ssn masked]'], 'a masked name');

@@ -26,7 +26,10 @@ async function send<T>(method: string, path: string, body?: object): Promise<T> 
 	try {
 		response = await fetch(path, {
 			method,
-			headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...(method === 'GET' ? {} : { 'x-csrf-token': csrfToken }) },
+			headers: {
+				...(body === undefined ? {} : { 'content-type': 'application/json' }),
+				...(method === 'GET' ? {} : { 'x-csrf-token': csrfToken }),
+			},
 			...(body === undefined ? {} : { body: JSON.stringify(body) }),
 		});
 	} catch {

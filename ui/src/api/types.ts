@@ -56,7 +56,13 @@ export interface Approval {
 
 export interface ApprovalContext {
 	readonly isOneSession: boolean;
-	readonly calls: readonly { readonly callId: string; readonly server?: string; readonly tool: string; readonly atMs: number; readonly words: readonly string[] }[];
+	readonly calls: readonly {
+		readonly callId: string;
+		readonly server?: string;
+		readonly tool: string;
+		readonly atMs: number;
+		readonly words: readonly string[];
+	}[];
 	readonly definition: {
 		readonly title?: string;
 		readonly description?: string;

@@ -81,7 +81,11 @@ function Expiry({ approval: { state, expiresAtMs } }: { readonly approval: Appro
 	if (state !== 'pending') return <Word word={state} size="lg" />;
 	const leftMs = expiresAtMs - nowMs;
 	return (
-		<span className={classes['expiry']} data-urgent={leftMs < 60_000 || undefined} title={`expires ${new Date(expiresAtMs).toLocaleString()}`}>
+		<span
+			className={classes['expiry']}
+			data-urgent={leftMs < 60_000 || undefined}
+			title={`expires ${new Date(expiresAtMs).toLocaleString()}`}
+		>
 			<span>expires in </span>
 			<b>{countdown(leftMs)}</b>
 		</span>

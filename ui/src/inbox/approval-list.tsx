@@ -18,7 +18,12 @@ export function ApprovalList({ approvals, chosenId, hrefOf }: ListProps) {
 		<ul className={classes['list']}>
 			{approvals.map((approval) => (
 				<li key={approval.id} id={`approval-${approval.id}`}>
-					<a href={hrefOf(approval.id)} onClick={followsInPage(hrefOf(approval.id))} className={classes['item']} aria-current={approval.id === chosenId}>
+					<a
+						href={hrefOf(approval.id)}
+						onClick={followsInPage(hrefOf(approval.id))}
+						className={classes['item']}
+						aria-current={approval.id === chosenId}
+					>
 						<span className={classes['line']}>
 							<strong className={classes['clip']}>
 								<Visible text={approval.tool} />

@@ -22,7 +22,8 @@ function become(next: Partial<Known>): void {
 	for (const listener of listeners) listener();
 }
 
-const put = (approvals: readonly Approval[]): void => become({ byId: new Map([...known.byId, ...approvals.map((one) => [one.id, one] as const)]) });
+const put = (approvals: readonly Approval[]): void =>
+	become({ byId: new Map([...known.byId, ...approvals.map((one) => [one.id, one] as const)]) });
 
 export const isOpen = ({ state }: Approval): boolean => ['pending', 'approved', 'dispatched', 'outcome_unknown'].includes(state);
 
@@ -64,7 +65,9 @@ export async function loadEnded(): Promise<void> {
 	become({ areEndedComplete: true });
 }
 
-export type Act = { readonly act: 'approve' | 'reject' | 'withdraw'; readonly reason?: string } | { readonly act: 'resolve'; readonly ran: boolean };
+export type Act =
+	| { readonly act: 'approve' | 'reject' | 'withdraw'; readonly reason?: string }
+	| { readonly act: 'resolve'; readonly ran: boolean };
 
 /** @throws {ApiError} it was refused, in the gateway's words; the approval as it stands now is loaded then too. */
 export async function perform(id: string, wish: Act): Promise<void> {

@@ -40,7 +40,9 @@ interface ValueProps {
 }
 
 function Value({ value, pointer, recordOnly }: ValueProps) {
-	const mark = recordOnly.includes(pointer) ? <span className={classes['mark']}>masked for the record; the tool gets the real value</span> : null;
+	const mark = recordOnly.includes(pointer) ? (
+		<span className={classes['mark']}>masked for the record; the tool gets the real value</span>
+	) : null;
 	if (value !== null && typeof value === 'object') {
 		const members = Array.isArray(value) ? value.map((item, place) => [String(place), item] as const) : Object.entries(value);
 		if (members.length === 0) return <code>{Array.isArray(value) ? '[]' : '{}'}</code>;
@@ -63,7 +65,15 @@ function Value({ value, pointer, recordOnly }: ValueProps) {
 	return (
 		<>
 			<code className={typeof value === 'string' ? undefined : classes['plain']}>
-				{typeof value === 'string' ? value === '' ? <span className={classes['dim']}>empty text</span> : <Visible text={value} isBlock /> : String(value)}
+				{typeof value === 'string' ? (
+					value === '' ? (
+						<span className={classes['dim']}>empty text</span>
+					) : (
+						<Visible text={value} isBlock />
+					)
+				) : (
+					String(value)
+				)}
 			</code>{' '}
 			{mark}
 		</>

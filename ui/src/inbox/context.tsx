@@ -39,7 +39,8 @@ export function Definition({ approval, context }: { readonly approval: Approval;
 	const nowMs = useNow();
 	if (context === undefined) return <Skeleton height={64} />;
 	const { description, firstSeenAtMs, earlier, isAccepted, acceptedBy, acceptedAtMs } = context.definition;
-	if (description === undefined && isAccepted === undefined) return <p className={classes['dim']}>It is not among the tools that were ever listed.</p>;
+	if (description === undefined && isAccepted === undefined)
+		return <p className={classes['dim']}>It is not among the tools that were ever listed.</p>;
 	const hasChangedLately = earlier > 0 && firstSeenAtMs !== undefined && nowMs - firstSeenAtMs < LATELY_MS;
 	return (
 		<div className={classes['definition']}>

@@ -40,7 +40,15 @@ export function DecisionBar({ approval, session }: { readonly approval: Approval
 					{problem}
 				</Alert>
 			)}
-			{asks !== undefined && <Reason key={asks} act={asks} isDoing={doing !== undefined} onCancel={() => setAsks(undefined)} onSay={(reason) => void act(asks, { act: asks, ...(reason === '' ? {} : { reason }) })} />}
+			{asks !== undefined && (
+				<Reason
+					key={asks}
+					act={asks}
+					isDoing={doing !== undefined}
+					onCancel={() => setAsks(undefined)}
+					onSay={(reason) => void act(asks, { act: asks, ...(reason === '' ? {} : { reason }) })}
+				/>
+			)}
 			{asks === undefined && state === 'pending' && (
 				<div className={classes['buttons']}>
 					<Button size="md" disabled={!you.mayApprove} loading={doing === 'approve'} onClick={() => void approve()}>
@@ -49,11 +57,17 @@ export function DecisionBar({ approval, session }: { readonly approval: Approval
 					<Button size="md" color="red" variant="light" disabled={!you.mayReject || doing !== undefined} onClick={() => setAsks('reject')}>
 						Reject…
 					</Button>
-					{you.whyNot !== undefined && <span className={classes['whyNot']}>You can't approve it as {session.person.id}: {you.whyNot}.</span>}
+					{you.whyNot !== undefined && (
+						<span className={classes['whyNot']}>
+							You can't approve it as {session.person.id}: {you.whyNot}.
+						</span>
+					)}
 					{you.mayEnd && <More onWithdraw={() => setAsks('withdraw')} />}
 				</div>
 			)}
-			{['done', 'rejected', 'expired', 'withdrawn', 'dispatched'].includes(state) && <span className={classes['dim']}>Nothing is left to decide here.</span>}
+			{['done', 'rejected', 'expired', 'withdrawn', 'dispatched'].includes(state) && (
+				<span className={classes['dim']}>Nothing is left to decide here.</span>
+			)}
 			{asks === undefined && state === 'approved' && you.mayEnd && (
 				<div className={classes['buttons']}>
 					<Button size="sm" fw={500} variant="default" onClick={() => setAsks('withdraw')}>
@@ -66,7 +80,14 @@ export function DecisionBar({ approval, session }: { readonly approval: Approval
 					<Button size="md" disabled={!you.mayEnd} loading={doing === 'ran'} onClick={() => void act('ran', { act: 'resolve', ran: true })}>
 						It ran
 					</Button>
-					<Button size="md" variant="light" color="red" disabled={!you.mayEnd} loading={doing === 'did not run'} onClick={() => void act('did not run', { act: 'resolve', ran: false })}>
+					<Button
+						size="md"
+						variant="light"
+						color="red"
+						disabled={!you.mayEnd}
+						loading={doing === 'did not run'}
+						onClick={() => void act('did not run', { act: 'resolve', ran: false })}
+					>
 						It did not run
 					</Button>
 					{!you.mayEnd && <span className={classes['whyNot']}>An approver or the operator has to say it.</span>}

@@ -43,8 +43,8 @@ function Hint({ view }: { readonly view: 'open' | 'decided' }) {
 			<Text size="sm" c="dimmed" maw={440}>
 				{view === 'open' ? (
 					<>
-						A request appears here the moment a rule answers <Code>approvalRequired</Code>; this page need not be loaded again. To see one, let an agent ask for a
-						refund: starting ToolGate prints the command.
+						A request appears here the moment a rule answers <Code>approvalRequired</Code>; this page need not be loaded again. To see one,
+						let an agent ask for a refund: starting ToolGate prints the command.
 					</>
 				) : (
 					'Whatever is approved, rejected, withdrawn or expired is kept here, with who, when and why.'

@@ -35,7 +35,8 @@ export function InboxPage({ session }: { readonly session: Session }) {
 	const chosen = chosenId === undefined ? undefined : known.byId.get(chosenId);
 	const isComplete = known.link !== 'connecting' && (view === 'open' || known.areEndedComplete);
 
-	const linkTo = (id?: string, to: View = view): string => `/approvals${id === undefined ? '' : `/${id}`}${to === 'decided' ? '?view=decided' : ''}`;
+	const linkTo = (id?: string, to: View = view): string =>
+		`/approvals${id === undefined ? '' : `/${id}`}${to === 'decided' ? '?view=decided' : ''}`;
 	const step = (by: 1 | -1) => () => {
 		const place = listed.findIndex(({ id }) => id === chosenId);
 		const next = listed[place === -1 ? 0 : place + by];
@@ -91,7 +92,9 @@ export function InboxPage({ session }: { readonly session: Session }) {
 				)}
 				{(isWide || chosenId !== undefined) && (
 					<section id="detail" className={classes['detail']} aria-label="Approval" tabIndex={-1}>
-						{chosen !== undefined && <ApprovalDetail key={chosen.id} approval={chosen} session={session} backTo={isWide ? undefined : linkTo()} />}
+						{chosen !== undefined && (
+							<ApprovalDetail key={chosen.id} approval={chosen} session={session} backTo={isWide ? undefined : linkTo()} />
+						)}
 						{chosen === undefined && chosenId !== undefined && known.unknown.has(chosenId) && <NothingFound id={chosenId} />}
 						{chosenId === undefined && isComplete && <NothingChosen view={view} isEmpty={listed.length === 0} />}
 					</section>

@@ -8,7 +8,11 @@ export function useKeys(actions: Readonly<Record<string, () => void>>): void {
 		const press = (event: KeyboardEvent): void => {
 			const { target } = event;
 			if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.defaultPrevented) return;
-			if (target instanceof HTMLElement && target.closest('input:not([type=radio]), textarea, select, [contenteditable], [role=menu]') !== null) return;
+			if (
+				target instanceof HTMLElement &&
+				target.closest('input:not([type=radio]), textarea, select, [contenteditable], [role=menu]') !== null
+			)
+				return;
 			if (event.key.startsWith('Arrow') && target instanceof HTMLInputElement) return;
 			// A button that has the focus is pressed by Enter itself.
 			if (event.key === 'Enter' && target instanceof HTMLElement && target.closest('button, a') !== null) return;

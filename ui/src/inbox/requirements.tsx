@@ -5,7 +5,13 @@ import { Word } from '../text/word.tsx';
 import classes from './detail.module.css';
 
 /** Each rule that asks, what it says, who may answer, and who has. */
-export function Requirements({ approval: { reasons, requirements, votes }, session }: { readonly approval: Approval; readonly session: Session }) {
+export function Requirements({
+	approval: { reasons, requirements, votes },
+	session,
+}: {
+	readonly approval: Approval;
+	readonly session: Session;
+}) {
 	const reasonOf = (rule: string): string => reasons.find((reason) => reason.rule === rule)?.message ?? rule;
 	return (
 		<ul className={classes['rules']}>
@@ -41,7 +47,9 @@ export function Requirements({ approval: { reasons, requirements, votes }, sessi
 }
 
 function isYou(approver: string, { person }: Session): boolean {
-	return approver.startsWith('group:') ? person.groups.includes(approver.slice('group:'.length)) : approver.toLowerCase() === person.id.toLowerCase();
+	return approver.startsWith('group:')
+		? person.groups.includes(approver.slice('group:'.length))
+		: approver.toLowerCase() === person.id.toLowerCase();
 }
 
 function VoteLine({ vote: { approver, decision, reason, via, atMs } }: { readonly vote: Vote }) {

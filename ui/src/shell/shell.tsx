@@ -1,4 +1,15 @@
-import { ActionIcon, Anchor, AppShell, Badge, Button, Group, Menu, Text, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
+import {
+	ActionIcon,
+	Anchor,
+	AppShell,
+	Badge,
+	Button,
+	Group,
+	Menu,
+	Text,
+	useComputedColorScheme,
+	useMantineColorScheme,
+} from '@mantine/core';
 import type { ReactNode } from 'react';
 import type { Session } from '../api/types.ts';
 import { InboxIcon, Mark, MoonIcon, SunIcon } from './icons.tsx';
@@ -7,7 +18,15 @@ import { signOut } from './session.ts';
 import classes from './shell.module.css';
 
 /** The frame of every page of the console: where one is, who one is, light or dark. */
-export function Shell({ session, waiting, children }: { readonly session: Session; readonly waiting: number; readonly children: ReactNode }) {
+export function Shell({
+	session,
+	waiting,
+	children,
+}: {
+	readonly session: Session;
+	readonly waiting: number;
+	readonly children: ReactNode;
+}) {
 	return (
 		<AppShell header={{ height: 52 }} padding={0}>
 			<AppShell.Header className={classes['header']}>
@@ -21,7 +40,13 @@ export function Shell({ session, waiting, children }: { readonly session: Sessio
 					<Anchor href="/approvals" onClick={followsInPage('/approvals')} underline="never" className={classes['link']} aria-current="page">
 						<InboxIcon />
 						Inbox
-						<Badge size="sm" circle={waiting < 10} variant="filled" className={waiting === 0 ? classes['none'] : undefined} aria-label={`${waiting} waiting`}>
+						<Badge
+							size="sm"
+							circle={waiting < 10}
+							variant="filled"
+							className={waiting === 0 ? classes['none'] : undefined}
+							aria-label={`${waiting} waiting`}
+						>
 							{waiting}
 						</Badge>
 					</Anchor>
@@ -55,7 +80,14 @@ function SchemeToggle() {
 	const { setColorScheme } = useMantineColorScheme({ keepTransitions: true });
 	const next = useComputedColorScheme('light') === 'light' ? 'dark' : 'light';
 	return (
-		<ActionIcon variant="subtle" color="gray" size="lg" onClick={() => setColorScheme(next)} aria-label={`switch to ${next}`} title={`Switch to ${next}`}>
+		<ActionIcon
+			variant="subtle"
+			color="gray"
+			size="lg"
+			onClick={() => setColorScheme(next)}
+			aria-label={`switch to ${next}`}
+			title={`Switch to ${next}`}
+		>
 			{next === 'dark' ? <MoonIcon /> : <SunIcon />}
 		</ActionIcon>
 	);

@@ -43,7 +43,8 @@ export function SignInPage() {
 						</Button>
 					)}
 					<Text size="sm" c={hasOidc === true ? 'dimmed' : undefined}>
-						{hasOidc === true ? 'Or as the operator: this prints' : 'On the machine where ToolGate runs, this prints'} a link that signs you in, once:
+						{hasOidc === true ? 'Or as the operator: this prints' : 'On the machine where ToolGate runs, this prints'} a link that signs you
+						in, once:
 					</Text>
 					<Code block>npx toolgate sign-in</Code>
 					<Text size="xs" c="dimmed">

@@ -1,7 +1,18 @@
 import { createTheme, type CSSVariablesResolver, type MantineColorsTuple } from '@mantine/core';
 
 /** The colour of the mark; green, yellow and red are kept for verdicts. */
-const gate: MantineColorsTuple = ['#e6f7f5', '#d0ebe7', '#a2d7cf', '#71c2b6', '#48b0a1', '#2da594', '#1c9f8d', '#0b8a79', '#007b6b', '#006b5c'];
+const gate: MantineColorsTuple = [
+	'#e6f7f5',
+	'#d0ebe7',
+	'#a2d7cf',
+	'#71c2b6',
+	'#48b0a1',
+	'#2da594',
+	'#1c9f8d',
+	'#0b8a79',
+	'#007b6b',
+	'#006b5c',
+];
 
 export const theme = createTheme({
 	colors: { gate },

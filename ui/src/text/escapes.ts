@@ -5,11 +5,10 @@ export interface Piece {
 }
 
 /**
- * Control characters, bidirectional marks, zero-width and other invisible characters, tags, variation selectors and lone surrogates. A line
- * break is written out too, and breaks the line all the same.
+ * What Unicode calls control, format, private or ignorable characters, line and paragraph separators, every blank but the ordinary one, and halves of
+ * characters. A line break is written out too, and breaks the line all the same.
  */
-const HIDDEN =
-	/[\u0000-\u001f\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb]|[\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]|\p{Surrogate}/gu;
+const HIDDEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}[\p{Zs}--\x20]]/gv;
 
 const NAMES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 

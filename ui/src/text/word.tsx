@@ -11,7 +11,15 @@ const INK = { green: '#17542a', yellow: '#704400', gray: '#3d454d', red: '#9c161
 export function Word({ word, size = 'sm' }: { readonly word: string; readonly size?: MantineSize }) {
 	const color = GREEN.includes(word) ? 'green' : YELLOW.includes(word) ? 'yellow' : GREY.includes(word) ? 'gray' : 'red';
 	return (
-		<Badge color={color} variant="light" size={size} radius="sm" tt="none" fw={600} c={`light-dark(${INK[color]}, var(--mantine-color-${color}-1))`}>
+		<Badge
+			color={color}
+			variant="light"
+			size={size}
+			radius="sm"
+			tt="none"
+			fw={600}
+			c={`light-dark(${INK[color]}, var(--mantine-color-${color}-1))`}
+		>
 			{word}
 		</Badge>
 	);
