@@ -9,7 +9,7 @@ import { createProof } from './audit/proof.ts';
 import { createTrail } from './audit/trail.ts';
 import { createBudgets } from './budgets/budgets.ts';
 import type { PathDeps } from './call-tool.ts';
-import { Capabilities } from './capabilities/capabilities.ts';
+import { Capabilities, type CapabilityStatus } from './capabilities/capabilities.ts';
 import { createConceal } from './conceal.ts';
 import { definitionHistory } from './capabilities/definition-history.ts';
 import type { Config } from './config.ts';
@@ -172,12 +172,7 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 	const readiness = (): PartState[] => [
 		{ part: 'store', isVital: true, isReady: admission.isHeld, says: admission.isHeld ? storeSays(store) : 'the database can not be reached; no call is served' },
 		policyState(policy),
-		...capabilities.status().map(({ name, state, toolCount, quarantinedCount, why }) => ({
-			part: `upstream ${name}`,
-			isVital: false,
-			isReady: state === 'up',
-			says: `${state === 'up' ? '' : `${state}: `}${toolCount} tools${quarantinedCount > 0 ? `, ${quarantinedCount} quarantined` : ''}${why === undefined ? '' : ` (${why})`}`,
-		})),
+		...capabilities.status().map((seen) => upstreamState(seen, upstreams.health().find(({ name }) => name === seen.name)?.note)),
 		...(proof.checkpoints.problem === undefined ? [] : [{ part: 'checkpoints', isVital: false, isReady: false, says: `kept in the database only: ${proof.checkpoints.problem}` }]),
 		...hints().map((says) => ({ part: 'visibility', isVital: false, isReady: false, says })),
 	];
@@ -279,6 +274,13 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 
 const storeSays = (store: Store): string =>
 	store.driver === 'pg' ? 'PostgreSQL' : 'the embedded database: what is recorded survives the process dying, not a loss of power';
+
+function upstreamState({ name, state, toolCount, itemCount, quarantinedCount, why }: CapabilityStatus, note: string | undefined): PartState {
+	const offered = [`${toolCount} tools`, ...(itemCount > 0 ? [`${itemCount} resources and prompts`] : []), ...(quarantinedCount > 0 ? [`${quarantinedCount} quarantined`] : [])];
+	const remarks = [why, note].filter((remark) => remark !== undefined);
+	const says = `${state === 'up' ? '' : `${state}: `}${offered.join(', ')}${remarks.length === 0 ? '' : ` (${remarks.join('; ')})`}`;
+	return { part: `upstream ${name}`, isVital: false, isReady: state === 'up' && note === undefined, says };
+}
 
 function policyState(policy: Policy): PartState {
 	const { active, problem } = policy.status();
