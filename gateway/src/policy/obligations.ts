@@ -1,7 +1,7 @@
 import type { DecisionDocument, Item, JsonObject, JsonValue, Redaction, Tool } from '../domain.ts';
 import { PolicyError } from '../errors.ts';
 import { type Pattern, shippedPatterns } from './patterns.ts';
-import { redact } from './redact.ts';
+import { redact, stepsOf } from './redact.ts';
 
 /** A decision's obligations, accepted: every one can be fulfilled. */
 export interface Obligations {
@@ -32,9 +32,10 @@ export class ObligationDesk {
 
 	/** @throws {PolicyError} an obligation can't be fulfilled. */
 	accept({ redactions, limits }: DecisionDocument, args: JsonObject, patterns: Patterns): Obligations {
-		for (const { target, match } of redactions) {
+		for (const redaction of redactions) {
 			// Found before the call runs: afterwards the result could only be withheld.
-			if (target === 'result' && match !== undefined) patternNamed(match, patterns);
+			stepsOf(redaction);
+			if (redaction.match !== undefined) patternNamed(redaction.match, patterns);
 		}
 		const sent = this.#redact(args, redactions, 'request', patterns);
 		return {

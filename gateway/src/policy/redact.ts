@@ -4,6 +4,7 @@ import { pointerSteps } from '../json-pointer.ts';
 import type { Pattern } from './patterns.ts';
 
 const EVERY_STRING_BELOW = '**';
+const MAX_PASSES = 16;
 
 export interface RedactOptions {
 	/** @throws {PolicyError} no such pattern. */
@@ -21,13 +22,21 @@ export function redact(value: JsonObject, redactions: readonly Redaction[], opti
 	// Deletions last: they must not hide a value from a redaction that still has to see it.
 	const ordered = [...redactions].sort((a, b) => Number(a.mode === 'remove') - Number(b.mode === 'remove'));
 	for (const redaction of ordered) {
-		const steps = pointerSteps(redaction.path);
-		if (steps === undefined) throw new PolicyError(`the redaction path ${redaction.path} is not a JSON Pointer`);
+		const steps = stepsOf(redaction);
 		const pattern = redaction.match === undefined ? undefined : options.pattern(redaction.match);
 		const replaced = at(current, steps, (found, isBelow) => replace(found, isBelow, redaction, pattern, options));
 		current = replaced ?? {};
 	}
 	return typeof current === 'object' && current !== null && !Array.isArray(current) ? current : {};
+}
+
+/** @throws {PolicyError} the path is not one of a redaction. */
+export function stepsOf({ path }: Redaction): string[] {
+	const steps = pointerSteps(path);
+	if (steps === undefined) throw new PolicyError(`the redaction path ${path} is not a JSON Pointer`);
+	// Taken for a name it would find nothing, and redact nothing.
+	if (steps.slice(0, -1).includes(EVERY_STRING_BELOW)) throw new PolicyError(`the redaction path ${path} goes on after /**`);
+	return steps;
 }
 
 type Change = (found: JsonValue, isBelow: boolean) => JsonValue | undefined;
@@ -52,15 +61,25 @@ function replace(found: JsonValue, isBelow: boolean, { mode, match }: Redaction,
 	const label = match ?? 'value';
 	const substitute = (part: JsonValue): string => (mode === 'mask' ? `[${label} masked]` : mode === 'hash' ? keyedDigest(part) : '');
 	if (!isBelow && pattern === undefined) return mode === 'remove' ? undefined : substitute(found);
-	const inText = (text: string): string => (pattern === undefined ? substitute(text) : pattern.replace(text, substitute));
-	if (!isBelow) return typeof found === 'string' ? inText(found) : eachString(found, inText, pattern !== undefined);
+	const inText = (text: string): string => (pattern === undefined ? substitute(text) : mode === 'remove' ? without(text, pattern) : pattern.replace(text, substitute));
 	return eachString(found, inText, pattern !== undefined);
 }
 
-/** Every string below, keys too where a pattern is looked for: a secret as a key is a secret. Numbers are looked at as they are written. */
+/** What stands around a match may be one too when the match is gone. @throws {PolicyError} there is no end to it. */
+function without(text: string, pattern: Pattern): string {
+	let rest = text;
+	for (let pass = 0; pass < MAX_PASSES; pass++) {
+		const before = rest;
+		rest = pattern.replace(before, () => '');
+		if (rest === before) return rest;
+	}
+	throw new PolicyError(`a text is made of matches within matches, more than ${MAX_PASSES} deep`);
+}
+
+/** Every string below, keys too where a pattern is looked for: a secret as a key is a secret. Whole numbers are looked at as they are written. */
 function eachString(value: JsonValue, inText: (text: string) => string, withKeys: boolean): JsonValue {
 	if (typeof value === 'string') return inText(value);
-	if (typeof value === 'number' && withKeys) {
+	if (Number.isInteger(value) && withKeys) {
 		const text = String(value);
 		const changed = inText(text);
 		return changed === text ? value : changed;
