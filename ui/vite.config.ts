@@ -15,7 +15,7 @@ export default defineConfig({
 		// The policy of the page admits no data: scripts or styles, and few images.
 		assetsInlineLimit: 0,
 		modulePreload: { polyfill: false },
-		rolldownOptions: { input: { console: 'ui/console.html' } },
+		rolldownOptions: { input: { console: 'ui/console.html', evals: 'ui/evals.html' } },
 		chunkSizeWarningLimit: 1000,
 	},
 	server: { proxy: { '/api': gateway, '/sign-in': gateway } },

@@ -1,4 +1,6 @@
 import { styleText } from 'node:util';
+import { buildWhenStale } from '../../ui/build.ts';
+import { isFree, ownerOf } from '../demo/ports.ts';
 import { openCompose } from './compose.ts';
 import { type Deployment, UsageError } from './deployment.ts';
 import { openEmbedded } from './embedded.ts';
@@ -8,6 +10,8 @@ import { Progress } from './progress.ts';
 import { jsonReport, junitReport, type Report, titleOf, writeReport } from './reports.ts';
 import { isFine, type RunResult, runSuites } from './run-suites.ts';
 import type { Run } from './schedule.ts';
+import { buildEvalPage } from './serve/server.ts';
+import { Stage } from './serve/stage.ts';
 import { readSuite, type Suite } from './suite.ts';
 import { traceLine } from './trace.ts';
 
@@ -34,6 +38,7 @@ async function main(): Promise<number> {
 		});
 	}
 	try {
+		if (options.servePort !== undefined) return await servePage(suites[0]!, options, options.servePort, interruption.signal);
 		return await evaluate(runs, options, expectedFailures, interruption.signal);
 	} catch (error) {
 		if (interruption.signal.aborted) return INTERRUPTED;
@@ -48,6 +53,38 @@ function runsOf(suites: readonly Suite[], { names, repeat }: Options): Run[] {
 	return Array.from({ length: repeat }, (_, index) => cases.map((one) => ({ ...one, round: index + 1 }))).flat();
 }
 
+/** Until it is interrupted, which is how it ends. @throws {UsageError} the port is in use */
+async function servePage(suite: Suite, options: Options, port: number, signal: AbortSignal): Promise<number> {
+	if (!(await isFree(port)))
+		throw new UsageError(
+			`port ${port} is in use${await ownerOf(port).then((owner) => (owner === undefined ? '' : ` by ${owner}`))}; choose another with --port`,
+		);
+	await buildWhenStale();
+	const progress = new Progress();
+	let deployment: Deployment | undefined;
+	let stage: Stage | undefined;
+	try {
+		deployment = await open(options, progress, signal);
+		stage = new Stage(deployment, suite, process.env['AGENT_URL']);
+		const app = buildEvalPage(stage);
+		await app.listen({ host: '127.0.0.1', port });
+		progress.print(`${suite.file} on ${deployment.what}: http://127.0.0.1:${port}\nCtrl-C ends it`);
+		progress.stop();
+		await new Promise((resolve) => signal.addEventListener('abort', resolve));
+		await app.close();
+		return 0;
+	} finally {
+		await stage?.close();
+		await deployment?.close();
+		progress.stop();
+	}
+}
+
+function open({ isCompose, isFresh }: Options, progress: Progress, signal: AbortSignal): Promise<Deployment> {
+	const opening = { environment: process.env, onProgress: (text: string) => progress.note(text), signal };
+	return isCompose ? openCompose(opening) : openEmbedded(opening, isFresh);
+}
+
 async function evaluate(runs: readonly Run[], options: Options, expectedFailures: ExpectedFailures, signal: AbortSignal): Promise<number> {
 	const startedAt = new Date().toISOString();
 	const began = performance.now();
@@ -56,8 +93,7 @@ async function evaluate(runs: readonly Run[], options: Options, expectedFailures
 	let deployment: Deployment | undefined;
 	let results: RunResult[];
 	try {
-		const opening = { environment: process.env, onProgress: (text: string) => progress.note(text), signal };
-		deployment = options.isCompose ? await openCompose(opening) : await openEmbedded(opening, options.isFresh);
+		deployment = await open(options, progress, signal);
 		results = await runSuites(runs, {
 			deployment,
 			parallel: options.parallel,

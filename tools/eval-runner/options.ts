@@ -10,9 +10,13 @@ export interface Options {
 	readonly parallel: number;
 	readonly isCompose: boolean;
 	readonly isFresh: boolean;
+	/** The page's port; undefined: no page. */
+	readonly servePort?: number;
 	readonly junitFile?: string;
 	readonly jsonFile?: string;
 }
+
+const DEFAULT_PORT = 8099;
 
 export const USAGE = `npm run eval -- [suite.yaml …] [options]
 
@@ -22,6 +26,8 @@ export const USAGE = `npm run eval -- [suite.yaml …] [options]
   --parallel N      up to N cases at once, where they share no state
   --compose         docker compose up, run there, and down -v; without: the stack that runs here (npm start), or one of its own
   --fresh           a stack of its own even where one runs here
+  --serve           a page to run the cases of one suite by hand, with every fault as a button
+  --port N          where it is served (default 8099)
   --junit FILE      a report as JUnit's XML
   --json FILE       a report as JSON
   --help            this
@@ -38,6 +44,8 @@ export function readOptions(argv: readonly string[]): Options | undefined {
 		repeat: text,
 		parallel: text,
 		junit: text,
+		port: text,
+		serve: flag,
 		json: text,
 		compose: flag,
 		fresh: flag,
@@ -52,6 +60,8 @@ export function readOptions(argv: readonly string[]): Options | undefined {
 	const { values, positionals } = parsed;
 	if (values.help) return undefined;
 	if (values.compose && values.fresh) throw new UsageError('--compose puts up a stack of its own already; leave out --fresh');
+	if (values.serve && positionals.length > 1) throw new UsageError('--serve shows one suite');
+	if (values.port !== undefined && !values.serve) throw new UsageError('--port is the port of the page: add --serve');
 	return {
 		files: positionals.length === 0 ? ['evalsuite/default.yaml'] : positionals,
 		names: (values.name ?? []).map((name) => name.toLowerCase()),
@@ -59,13 +69,14 @@ export function readOptions(argv: readonly string[]): Options | undefined {
 		parallel: count('--parallel', values.parallel, 64),
 		isCompose: values.compose ?? false,
 		isFresh: values.fresh ?? false,
+		...(values.serve ? { servePort: count('--port', values.port, 65_535, DEFAULT_PORT) } : {}),
 		...(values.junit === undefined ? {} : { junitFile: values.junit }),
 		...(values.json === undefined ? {} : { jsonFile: values.json }),
 	};
 }
 
-function count(name: string, text: string | undefined, most: number): number {
-	const value = Number(text ?? 1);
+function count(name: string, text: string | undefined, most: number, otherwise = 1): number {
+	const value = Number(text ?? otherwise);
 	if (!Number.isInteger(value) || value < 1 || value > most)
 		throw new UsageError(`${name} is "${text}", expected a whole number from 1 to ${most}`);
 	return value;

@@ -26,17 +26,26 @@ export interface Asked {
 	readonly tookMs: number;
 }
 
-/** Asks the agent what the case says. @throws {UsageError} a part that should be up does not answer */
-export async function ask(expected: EvalCase, stack: Stack, signal?: AbortSignal): Promise<Asked> {
-	const began = performance.now();
-	// Unique to this run: neither the budgets nor the approvals of an earlier run may answer for it.
+/** Whom a case's calls are for. */
+export interface Identity {
+	readonly principal: string;
+	readonly turnId: string;
+}
+
+/** Unique to this run: neither the budgets nor the approvals of an earlier run may answer for it. */
+export function introduced(expected: EvalCase): Identity {
 	const run = randomBytes(4).toString('hex');
-	const principal = expected.principal.replace('@', `-${run}@`);
+	return { principal: expected.principal.replace('@', `-${run}@`), turnId: `eval-${run}` };
+}
+
+/** Asks the agent what the case says. @throws {UsageError} a part that should be up does not answer */
+export async function ask(expected: EvalCase, stack: Stack, { principal, turnId }: Identity, signal?: AbortSignal): Promise<Asked> {
+	const began = performance.now();
 	for (const [id, description] of Object.entries(expected.charges ?? {})) await stack.describeCharge(id, description);
 	// A fake Lark that was down comes back without any.
 	const messagesBefore = expected.messages === undefined || expected.faults?.['mock-lark'] === 'down' ? 0 : (await stack.messages()).length;
 	const { input, attack } = expected;
-	const answer = await stack.ask({ input, turnId: `eval-${run}`, principal, ...(attack === undefined ? {} : { attack }) }, signal);
+	const answer = await stack.ask({ input, turnId, principal, ...(attack === undefined ? {} : { attack }) }, signal);
 	return { expected, principal, answer, messagesBefore, tookMs: performance.now() - began };
 }
 

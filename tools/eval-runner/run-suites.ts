@@ -1,7 +1,7 @@
 import type { Deployment } from './deployment.ts';
 import type { ExpectedFailures } from './expected-failures.ts';
 import { injectFaults } from './faults.ts';
-import { ask, type Asked, type CaseResult, look } from './run-case.ts';
+import { ask, type Asked, type CaseResult, introduced, look } from './run-case.ts';
 import { batchesOf, type Batch, type Run } from './schedule.ts';
 import { Stack } from './stack.ts';
 
@@ -47,14 +47,16 @@ async function runBatch(
 	signal.throwIfAborted();
 	const stack = new Stack(deployment, agentUrl);
 	await stack.resetLedger();
-	const mend = await injectFaults(batch[0].case.faults ?? {}, deployment, stack);
+	const { faults = {} } = batch[0].case;
+	if (faults['mock-lark'] === undefined) await stack.larkMode('approve');
+	const mend = await injectFaults(faults, deployment, stack);
 	const asked: { run: Run; asked: Asked }[] = [];
 	try {
 		const waiting = [...batch];
 		const worker = async () => {
 			for (let run = waiting.shift(); run !== undefined; run = waiting.shift()) {
 				onBegin(run);
-				asked.push({ run, asked: await ask(run.case, stack, signal) });
+				asked.push({ run, asked: await ask(run.case, stack, introduced(run.case), signal) });
 			}
 		};
 		await Promise.all(Array.from({ length: Math.min(parallel, batch.length) }, worker));

@@ -64,6 +64,17 @@ export class Stack {
 		return events.reverse();
 	}
 
+	/** When the open approvals of a principal end, by the call that asked; milliseconds on the gateway's clock. */
+	async approvalsEndAtMs(principal: string): Promise<Map<string, number>> {
+		const { approvals } = await json<{ approvals: { principal: string; callId: string; expiresAtMs: number }[] }>(
+			`${this.#deployment.peopleUrl}/api/approvals`,
+			{
+				token: this.#deployment.operatorToken,
+			},
+		);
+		return new Map(approvals.filter((one) => one.principal === principal).map(({ callId, expiresAtMs }) => [callId, expiresAtMs]));
+	}
+
 	ledger(): Promise<Ledger> {
 		return json(`${this.#deployment.urls.localstripe}/_ledger`);
 	}
@@ -80,6 +91,11 @@ export class Stack {
 
 	async larkMode(mode: LarkMode): Promise<void> {
 		await json(`${this.#deployment.urls['mock-lark']}/_mode`, { method: 'POST', body: { mode } });
+	}
+
+	async currentLarkMode(): Promise<LarkMode> {
+		const { mode } = await json<{ mode: LarkMode }>(`${this.#deployment.urls['mock-lark']}/_mode`);
+		return mode;
 	}
 
 	/** Texts and cards that the fake Lark has received, as JSON texts. */

@@ -8,6 +8,7 @@ export interface TrailEvent {
 	/** What admission made of an intent: `granted`, or why it was refused. */
 	readonly admission?: string;
 	readonly approvalId?: string;
+	readonly timeMs?: number;
 	readonly input?: { readonly arguments?: unknown };
 	readonly [field: string]: unknown;
 }
@@ -17,6 +18,9 @@ export interface CallTrace {
 	readonly callId: string;
 	readonly tool: string;
 	readonly words: readonly string[];
+	/** When each word was recorded, in milliseconds on the gateway's clock. */
+	readonly wordsAtMs: readonly number[];
+	readonly events: readonly TrailEvent[];
 	/** Has it ended, or is something still to come. */
 	readonly isOver: boolean;
 }
@@ -32,8 +36,15 @@ export function tracesOf(events: readonly TrailEvent[]): CallTrace[] {
 	}
 	return [...calls].map(([callId, of]) => {
 		const words: string[] = [];
-		for (const event of of) for (const word of wordsOf(event, words)) if (word !== words.at(-1)) words.push(word);
-		return { callId, tool: of.find(({ tool }) => tool !== undefined)?.tool ?? '?', words, isOver: of.some(isLast) };
+		const wordsAtMs: number[] = [];
+		for (const event of of) {
+			for (const word of wordsOf(event, words)) {
+				if (word === words.at(-1)) continue;
+				words.push(word);
+				wordsAtMs.push(event.timeMs ?? 0);
+			}
+		}
+		return { callId, tool: of.find(({ tool }) => tool !== undefined)?.tool ?? '?', words, wordsAtMs, events: of, isOver: of.some(isLast) };
 	});
 }
 

@@ -76,7 +76,7 @@ export function Shell({
 }
 
 /** Follows the system until somebody chooses; what is chosen stays in this browser. */
-function SchemeToggle() {
+export function SchemeToggle() {
 	const { setColorScheme } = useMantineColorScheme({ keepTransitions: true });
 	const next = useComputedColorScheme('light') === 'light' ? 'dark' : 'light';
 	return (

@@ -1,0 +1,90 @@
+import { Alert, Table } from '@mantine/core';
+import type { EvalCase } from '../../../tools/eval-runner/suite.ts';
+import type { RunView } from '../../../tools/eval-runner/serve/view.ts';
+import { Visible } from '../text/visible.tsx';
+import { STATES } from './cases.tsx';
+import classes from './evals.module.css';
+
+/** What is expected of a case, one row each; once it has run, what was seen where that differs. */
+export function Verdict({ expected, run }: { readonly expected: EvalCase; readonly run: RunView | undefined }) {
+	const isOver = run !== undefined && (run.state === 'held' || run.state === 'missed');
+	return (
+		<>
+			{run !== undefined && run.state !== 'running' && (
+				<Alert
+					color={STATES[run.state].color}
+					role="status"
+					className={classes['verdict']}
+					title={`${STATES[run.state].mark} ${STATES[run.state].says}`}
+				>
+					{run.why ?? (run.said === undefined || run.said === '' ? undefined : <Visible text={`The agent said: ${run.said}`} />)}
+				</Alert>
+			)}
+			<Table className={classes['expected']} verticalSpacing={4} aria-label="Expected and seen">
+				<Table.Thead>
+					<Table.Tr>
+						<Table.Th>expectation</Table.Th>
+						<Table.Th>expected</Table.Th>
+						<Table.Th>seen</Table.Th>
+					</Table.Tr>
+				</Table.Thead>
+				<Table.Tbody>
+					{expectationsOf(expected).map(([what, wanted]) => {
+						const missed = run?.misses.filter((miss) => miss.what === what || miss.what.startsWith(`${what}.`)) ?? [];
+						return (
+							<Table.Tr key={what}>
+								<Table.Th>{what}</Table.Th>
+								<Table.Td>
+									<Visible text={wanted} />
+								</Table.Td>
+								<Table.Td c={missed.length > 0 ? 'red' : isOver ? 'green' : 'dimmed'}>
+									{missed.length > 0 ? <Visible text={`✘ ${missed.map(({ seen }) => seen).join('; ')}`} /> : isOver ? '✓ the same' : '–'}
+								</Table.Td>
+							</Table.Tr>
+						);
+					})}
+				</Table.Tbody>
+			</Table>
+		</>
+	);
+}
+
+function expectationsOf({
+	ledger,
+	messages,
+	results,
+	trace,
+	mustInclude,
+	mustNotInclude,
+	policyOutcome,
+	mustNotContainInArgs,
+	mustSay,
+}: EvalCase): [string, string][] {
+	const list = (texts: readonly string[] | undefined) => texts?.join(', ');
+	const line = trace
+		?.map(
+			({ tool, decision, then, times = 1 }) =>
+				`${times > 1 ? `${times} × ` : ''}${tool} ${decision}${then === undefined ? '' : ` … ${then}`}`,
+		)
+		.join(', ');
+	const rows: [string, string | undefined][] = [
+		[
+			'ledger',
+			ledger &&
+				Object.entries(ledger)
+					.map(([name, count]) => `${name} ${count}`)
+					.join(', '),
+		],
+		['messages.mustContain', list(messages?.mustContain)],
+		['messages.mustNotContain', list(messages?.mustNotContain)],
+		['trace', line === '' ? 'no calls' : line],
+		['mustInclude', list(mustInclude)],
+		['mustNotInclude', list(mustNotInclude)],
+		['policyOutcome', policyOutcome],
+		['mustNotContainInArgs', list(mustNotContainInArgs)],
+		['results.mustContain', list(results?.mustContain)],
+		['results.mustNotContain', list(results?.mustNotContain)],
+		['mustSay', list(mustSay)],
+	];
+	return rows.filter((row): row is [string, string] => row[1] !== undefined);
+}
