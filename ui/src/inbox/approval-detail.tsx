@@ -62,12 +62,21 @@ export function ApprovalDetail({ approval, session, backTo }: DetailProps) {
 						<Requirements approval={approval} session={session} />
 					</section>
 					<section className={classes['beside']}>
-						<h2>{context?.isOneSession === false ? 'What else this agent did' : 'What else this agent did in the session'}</h2>
-						<EarlierCalls context={context} />
-						<h2>The tool</h2>
-						<Definition approval={approval} context={context} />
-						<h2>Ids</h2>
-						<Ids approval={approval} />
+						{context === 'failed' && <p role="alert">What else the agent did could not be read; load the page again to see it.</p>}
+						{typeof context === 'object' && (
+							<>
+								<h2>{context.isOneSession ? 'What else this agent did in the session' : 'What else this agent did'}</h2>
+								<EarlierCalls calls={context.calls} />
+								<h2>The tool</h2>
+								<Definition approval={approval} definition={context.definition} />
+							</>
+						)}
+						{context !== 'loading' && (
+							<>
+								<h2>Ids</h2>
+								<Ids approval={approval} />
+							</>
+						)}
 					</section>
 				</div>
 			</div>
@@ -121,14 +130,14 @@ function Ids({ approval }: { readonly approval: Approval }) {
 	);
 }
 
-/** Undefined until it has come. */
-function useContextOf(id: string): ApprovalContext | undefined {
-	const [context, setContext] = useState<ApprovalContext>();
+/** It is shown whole when it has come, so that nothing moves while it does. */
+function useContextOf(id: string): ApprovalContext | 'loading' | 'failed' {
+	const [context, setContext] = useState<ApprovalContext | 'loading' | 'failed'>('loading');
 	useEffect(() => {
 		let isCurrent = true;
 		get<ApprovalContext>(`/api/approvals/${encodeURIComponent(id)}/context`).then(
 			(found) => isCurrent && setContext(found),
-			() => undefined,
+			() => isCurrent && setContext('failed'),
 		);
 		return () => {
 			isCurrent = false;

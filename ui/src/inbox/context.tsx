@@ -1,4 +1,3 @@
-import { Skeleton } from '@mantine/core';
 import type { Approval, ApprovalContext } from '../api/types.ts';
 import { WarningIcon } from '../shell/icons.tsx';
 import { useNow } from '../text/clock.ts';
@@ -10,12 +9,11 @@ import classes from './detail.module.css';
 const LATELY_MS = 7 * 86_400_000;
 
 /** Other calls, the newest first, each as the trail tells it. */
-export function EarlierCalls({ context }: { readonly context: ApprovalContext | undefined }) {
-	if (context === undefined) return <Skeleton height={64} />;
-	if (context.calls.length === 0) return <p className={classes['dim']}>Nothing yet: this is its first call.</p>;
+export function EarlierCalls({ calls }: Pick<ApprovalContext, 'calls'>) {
+	if (calls.length === 0) return <p className={classes['dim']}>Nothing yet: this is its first call.</p>;
 	return (
 		<ul className={classes['calls']}>
-			{context.calls.map(({ callId, tool, atMs, words }) => (
+			{calls.map(({ callId, tool, atMs, words }) => (
 				<li key={callId}>
 					<span className={classes['call']}>
 						<Visible text={tool} />
@@ -35,10 +33,9 @@ export function EarlierCalls({ context }: { readonly context: ApprovalContext | 
 }
 
 /** What the tool says it does, and whether that has changed lately. */
-export function Definition({ approval, context }: { readonly approval: Approval; readonly context: ApprovalContext | undefined }) {
+export function Definition({ approval, definition }: { readonly approval: Approval } & Pick<ApprovalContext, 'definition'>) {
 	const nowMs = useNow();
-	if (context === undefined) return <Skeleton height={64} />;
-	const { description, firstSeenAtMs, earlier, isAccepted, acceptedBy, acceptedAtMs } = context.definition;
+	const { description, firstSeenAtMs, earlier, isAccepted, acceptedBy, acceptedAtMs } = definition;
 	if (description === undefined && isAccepted === undefined)
 		return <p className={classes['dim']}>It is not among the tools that were ever listed.</p>;
 	const hasChangedLately = earlier > 0 && firstSeenAtMs !== undefined && nowMs - firstSeenAtMs < LATELY_MS;
