@@ -20,7 +20,7 @@ async function database({ sql }: Built): Promise<string> {
 	return all;
 }
 
-t.test('[attack.22] a secret in arguments, headers, reasons, results and errors is in no table, on no card, in no news', (t) =>
+t.test('[audit.secrets] a secret in arguments, headers, reasons, results and errors is in no table, on no card, in no news', (t) =>
 	eachStore(t, async (t, store) => {
 		const gateway = await build(t, { database: store, lark: 'ignore' });
 		const everything = Object.values(canaries).map(({ text }) => text).join(' ; ');
@@ -53,7 +53,7 @@ t.test('[attack.22] a secret in arguments, headers, reasons, results and errors 
 	}),
 );
 
-t.test('[attack.22] a secret in an error of the upstream, or in why it can not be reached, is not recorded', async (t) => {
+t.test('[audit.secrets] a secret in an error of the upstream, or in why it can not be reached, is not recorded', async (t) => {
 	const secret = canaries['url']!;
 	const upstream = await rawMcpServer(t, {
 		'tools/list': ({ message }, response) => json(response, 200, { jsonrpc: '2.0', id: message['id']!, result: { tools: [{ name: 'list_recent_charges', inputSchema: { type: 'object' } }] } }),

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import type { BudgetCharge, BudgetDemand, Capability, DecidedRequest, TrailEvent } from '../domain.ts';
 import type { Conceal } from '../conceal.ts';
 import { ToolGateError } from '../errors.ts';
-import { eventRow } from '../store/event-row.ts';
+import { column, eventRow } from '../store/event-row.ts';
 import { type Sql, type SqlRow, StoreUnavailable } from '../store/sql.ts';
-import { charges } from './charges.ts';
+import { charges, withoutWindow } from './charges.ts';
 
 /** One budget in one window. */
 export interface BudgetView {
@@ -21,12 +21,28 @@ export interface BudgetView {
 	readonly windowEndMs: number;
 }
 
+/** What one window of a rule's budgets came to, those of all principals and other dimensions together. */
+export interface WindowUse {
+	readonly unit: string;
+	readonly windowEndMs: number;
+	/** How many of them were used. */
+	readonly budgets: number;
+	readonly used: number;
+	readonly overrun: number;
+	/** Of the most used one. */
+	readonly mostUsed: number;
+	/** Of each one. */
+	readonly limit: number;
+}
+
 export interface Budgets {
 	/** @throws {PolicyError} a demand can't be understood */
 	charges(demands: readonly BudgetDemand[], call: DecidedRequest, tool: Capability): BudgetCharge[];
 	/** Windows that are open now, the most used first. */
 	list(): Promise<BudgetView[]>;
 	show(key: string): Promise<BudgetView | undefined>;
+	/** Use over time of a rule, or of the one budget that has `key` in one of its windows; the newest windows, oldest first. */
+	history(rule: string, options: { readonly key?: string; readonly limit: number }): Promise<WindowUse[]>;
 	/** Forgets what was spent; reservations of calls under way stay. Recorded with who did it. @throws {ToolGateError} NOT_FOUND, CONFLICT */
 	reset(key: string, by: string): Promise<BudgetView>;
 	/** Forgets windows that ended long ago; returns how many. Runs by itself too. */
@@ -54,6 +70,16 @@ interface BudgetRow extends SqlRow {
 	window_ends_at: number;
 }
 
+interface WindowRow extends SqlRow {
+	unit: string;
+	window_ends_at: number;
+	budgets: number;
+	used: number;
+	overrun: number;
+	most_used: number;
+	ceiling: number;
+}
+
 const COLUMNS = 'key, rule, unit, ceiling, spent, reserved, overrun, window_ends_at';
 const MAX_LISTED = 500;
 const MAX_ATTEMPTS = 10;
@@ -79,6 +105,18 @@ export function createBudgets({ sql, stream, conceal, onFault }: BudgetsOptions)
 			return row && viewOf(row);
 		},
 
+		async history(rule, { key, limit }) {
+			const rows = await sql.query<WindowRow>(
+				`SELECT unit, window_ends_at, count(*) AS budgets, least(sum(spent + reserved), ${Number.MAX_SAFE_INTEGER})::bigint AS used,
+					least(sum(overrun), ${Number.MAX_SAFE_INTEGER})::bigint AS overrun, max(spent + reserved) AS most_used, max(ceiling) AS ceiling
+				FROM budgets WHERE rule = $1 AND starts_with(key, $2) GROUP BY unit, window_ends_at ORDER BY window_ends_at DESC, unit LIMIT $3`,
+				[column(rule), key === undefined ? '' : withoutWindow(key), limit],
+			);
+			return rows
+				.map((row) => ({ unit: row.unit, windowEndMs: row.window_ends_at, budgets: row.budgets, used: row.used, overrun: row.overrun, mostUsed: row.most_used, limit: row.ceiling }))
+				.reverse();
+		},
+
 		async reset(key, by) {
 			for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
 				const before = await budgets.show(key);
@@ -89,6 +127,7 @@ export function createBudgets({ sql, stream, conceal, onFault }: BudgetsOptions)
 					id: randomUUID(),
 					kind: 'operator',
 					timeMs: sql.nowMs(),
+					principal: by,
 					rule,
 					message: `budget reset: ${spent} ${unit} forgotten`,
 					detail: { act: 'budget reset', by, key, unit, limit, spent, overrun },

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { BudgetCharge, BudgetDemand, BudgetDimension, Capability, DecidedRequest } from '../domain.ts';
+import { PolicyError } from '../errors.ts';
 import { storable } from '../store/event-row.ts';
 import { windowOf } from './windows.ts';
 
@@ -16,6 +17,7 @@ export function charges(demands: readonly BudgetDemand[], call: DecidedRequest, 
 	const byKey = new Map<string, BudgetCharge>();
 	for (const demand of demands) {
 		const { rule, unit, limit, cost, by, per, timezone, settle, message } = demand;
+		demandWhole(demand);
 		const { principal, agent, session } = call.caller;
 		const owner = {
 			principal: principal.id,
@@ -36,7 +38,7 @@ export function charges(demands: readonly BudgetDemand[], call: DecidedRequest, 
 			rule,
 			unit,
 			limit: Math.min(limit, same?.limit ?? limit),
-			cost: cost + (same?.cost ?? 0),
+			cost: total(rule, cost, same?.cost ?? 0),
 			windowEndMs: endMs,
 			isAttempt: unit === ATTEMPTS,
 			...(settle === undefined ? {} : { settlePointer: settle.pointer }),
@@ -44,6 +46,29 @@ export function charges(demands: readonly BudgetDemand[], call: DecidedRequest, 
 		});
 	}
 	return [...byKey.values()];
+}
+
+/** The policy's answer has been checked by its schema; what is reserved does not rest on that. */
+function demandWhole({ rule, limit, cost }: BudgetDemand): void {
+	for (const [name, value] of Object.entries({ limit, cost })) {
+		if (!Number.isSafeInteger(value) || value < 0) throw new PolicyError(`the ${name} of the budget ${rule} is ${String(value)}; expected a whole number from 0 to 2^53 - 1`);
+	}
+}
+
+function total(rule: string, cost: number, more: number): number {
+	if (!Number.isSafeInteger(cost + more)) throw new PolicyError(`the costs of the budget ${rule} come to more than 2^53 - 1`);
+	return cost + more;
+}
+
+/** The beginning that a budget's keys have in common, whatever the window; of a key that is told by its digest, all of it. */
+export function withoutWindow(key: string): string {
+	try {
+		const parts = JSON.parse(key) as unknown;
+		if (Array.isArray(parts) && parts.length > 2) return `${JSON.stringify(parts.slice(0, -1)).slice(0, -1)},`;
+	} catch {
+		// A digest.
+	}
+	return key;
 }
 
 function valueOf(dimension: BudgetDimension, { caller }: DecidedRequest, tool: Capability): string {

@@ -6,6 +6,7 @@ import { guardHosts } from './host-guard.ts';
 import { approvalRoutes, type ApprovalRoutesDeps } from './routes/approvals.ts';
 import { auditProofRoutes, type AuditProofRoutesDeps } from './routes/audit-proof.ts';
 import { auditRoutes, type AuditRoutesDeps } from './routes/audit.ts';
+import { budgetRoutes, type BudgetRoutesDeps } from './routes/budgets.ts';
 import { operatorRoutes, type OperatorRoutesDeps } from './routes/operator.ts';
 import { demandOperator, identifier, type IdentifyOptions, type Person } from './sign-in/person.ts';
 import { sessionRoutes, type SignInDeps, signInRoutes } from './sign-in/routes.ts';
@@ -23,6 +24,7 @@ export interface PeopleDeps
 	extends Omit<ApprovalRoutesDeps, 'isSignedIn' | 'trail'>,
 		Omit<AuditRoutesDeps, 'isSignedIn'>,
 		AuditProofRoutesDeps,
+		BudgetRoutesDeps,
 		OperatorRoutesDeps,
 		Omit<IdentifyOptions, 'sessions'>,
 		Omit<SignInDeps, 'operator'> {
@@ -36,12 +38,15 @@ export interface PeopleDeps
 	readonly onFault: (error: unknown) => void;
 }
 
+/** The key of a budget stands in a path, and is longer than an id. */
+const MAX_PARAMETER_CHARACTERS = 4_096;
+
 /**
  * The listener for people: console, API, metrics, readiness. Not listening yet.
  * Every route under `/api` demands a signed-in person or the operator token; no credential of an agent opens it.
  */
 export function buildPeopleListener(deps: PeopleDeps): FastifyInstance {
-	const app = fastify({ bodyLimit: 65_536, forceCloseConnections: true, routerOptions: { maxParamLength: 512 } });
+	const app = fastify({ bodyLimit: 65_536, forceCloseConnections: true, routerOptions: { maxParamLength: MAX_PARAMETER_CHARACTERS } });
 	app.setErrorHandler((error, _request, reply) => answerError(error, reply, deps.onFault));
 	app.setNotFoundHandler(() => {
 		throw new ToolGateError('NOT_FOUND', 'nothing is here; the API is under /api');
@@ -73,6 +78,7 @@ export function buildPeopleListener(deps: PeopleDeps): FastifyInstance {
 			void api.register(async (operators) => {
 				operators.addHook('onRequest', demandOperator);
 				operatorRoutes(operators, deps);
+				budgetRoutes(operators, deps);
 			});
 		},
 		{ prefix: '/api' },

@@ -44,7 +44,7 @@ function timeOf(name: string, text: string): number {
 	return ms;
 }
 
-function countOf(name: string, text: string | undefined, fallback: number, max: number): number {
+export function countOf(name: string, text: string | undefined, fallback: number, max: number): number {
 	if (text === undefined) return fallback;
 	const count = /^\d+$/.test(text) ? Number(text) : -1;
 	if (count < 0 || count > max) throw new ToolGateError('BAD_INPUT', `${name}: expected a whole number from 0 to ${max}`);

@@ -31,7 +31,7 @@ export interface OperatorRoutesDeps {
 	readonly recordAct: (act: { what: string; message: string; detail: JsonObject; by?: string }) => Promise<void>;
 }
 
-export function operatorRoutes(api: FastifyInstance, { policy, budgets, tokens, tools, recordAct }: OperatorRoutesDeps): void {
+export function operatorRoutes(api: FastifyInstance, { policy, tokens, tools, recordAct }: OperatorRoutesDeps): void {
 	api.get('/policy', async () => policy.status());
 	api.post('/policy/reload', async (request) => {
 		const body = fields(request.body, ['force']);
