@@ -113,8 +113,8 @@ t.test('[capabilities.nothing-visible] who sees no tool is told so, with the rul
 	t.match((await operator(t, gateway, 'tools', 'list', '--as', 'nobody@example.com')).stdout, hint);
 	const alice = (await operator(t, gateway, 'tools', 'list', '--as', 'alice@example.com')).stdout;
 	t.notMatch(alice, /0 of/);
-	t.match(alice, /stripe +create_refund +pinned +yes\n/);
-	t.match(alice, /stripe +list_payouts +pinned +no\n/);
+	t.match(alice, /stripe +create_refund +pinned .* yes\n/);
+	t.match(alice, /stripe +list_payouts +pinned .* no\n/);
 });
 
 t.test('[audit.commands] tail shows events live, one readable line each; search, show and verify answer from the same trail', async (t) => {
