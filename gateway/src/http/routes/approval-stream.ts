@@ -42,6 +42,7 @@ export async function* liveApprovals<Seen>(
 				yield { event: 'snapshot', data: { nowMs: nowMs(), approvals: open.map(see) } };
 			}
 			for (const [id, approval] of changed) {
+				if (isMissed) break;
 				changed.delete(id);
 				yield { event: 'changed', data: see(approval) };
 			}
