@@ -12,7 +12,7 @@ async function signedIn(built: Built): Promise<{ bob: Browser; csrf: Record<stri
 	return { bob, csrf: { 'x-csrf-token': json['csrfToken'] as string } };
 }
 
-t.test('who is not signed in and has no operator token reaches nothing under /api', async (t) => {
+t.test('[console.closed] who is not signed in and has no operator token reaches nothing under /api', async (t) => {
 	const built = await build(t);
 	const stranger = browser(built.peopleUrl);
 	for (const path of ['/api/session', '/api/approvals', '/api/approvals/stream', '/api/approvals/x', '/api/approvals/x/context', '/api/audit', '/api/audit/tail', '/api/policy', '/api/budgets', '/api/tokens', '/api/tools', '/api/nothing']) {
@@ -27,7 +27,7 @@ t.test('who is not signed in and has no operator token reaches nothing under /ap
 	t.equal((await stranger.request('/api/session', { headers: { cookie: `toolgate_00000000=${'A'.repeat(43)}` } })).status, 401);
 });
 
-t.test('a sign-in link opens one session, and its cookie is out of reach of scripts and other sites', async (t) => {
+t.test('[sign-in.link] a sign-in link opens one session, and its cookie is out of reach of scripts and other sites', async (t) => {
 	const built = await build(t);
 	const link = await linkOf(built);
 	const bob = browser(built.peopleUrl);
@@ -54,7 +54,7 @@ t.test('a sign-in link opens one session, and its cookie is out of reach of scri
 	t.match(await built.events('&kind=operator'), [{ message: 'sign-in link made: for bob@example.com, valid 10 minutes' }, { principal: 'bob@example.com', message: 'signed in: bob@example.com by link' }]);
 });
 
-t.test('a session ends when it is idle, when it is old, and when its person signs out', async (t) => {
+t.test('[sign-in.session] a session ends when it is idle, when it is old, and when its person signs out', async (t) => {
 	const built = await build(t);
 	const age = (column: string, by: string) => built.sql.query(`UPDATE people_sessions SET ${column} = clock_timestamp() - interval '${by}'`, []);
 	{
@@ -78,7 +78,7 @@ t.test('a session ends when it is idle, when it is old, and when its person sign
 	t.equal((await bob.request('/api/session', { headers: { cookie: `${name}=${secret}` } })).status, 401, 'a copy of the cookie is worth nothing any more');
 });
 
-t.test('CSRF: a write with a cookie needs the token that only a page of this origin can read; a foreign page is refused before', async (t) => {
+t.test('[console.csrf] CSRF: a write with a cookie needs the token that only a page of this origin can read; a foreign page is refused before', async (t) => {
 	const built = await build(t);
 	const { bob, csrf } = await signedIn(built);
 	const write = (headers: Record<string, string>) => bob.request('/api/policy/reload', { method: 'POST', body: {}, headers });
@@ -93,7 +93,7 @@ t.test('CSRF: a write with a cookie needs the token that only a page of this ori
 	t.equal((await built.api('POST', '/api/policy/reload', {})).status, 200, 'the operator token needs none: no browser sends it by itself');
 });
 
-t.test('every answer forbids framing and guessing; the page runs its own scripts only, and assets are kept for ever', async (t) => {
+t.test('[console.policy] every answer forbids framing and guessing; the page runs its own scripts only, and assets are kept for ever', async (t) => {
 	const { peopleUrl } = await build(t);
 	const anybody = browser(peopleUrl);
 	for (const path of ['/', '/api/session', '/readyz', '/nothing', '/sign-in/options', '/approvals']) {
