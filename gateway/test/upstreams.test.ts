@@ -76,7 +76,7 @@ t.test(
 			writeFileSync(gateway.configFile, JSON.stringify(file));
 		};
 		const agent = await openAgent(gateway.mcpUrl);
-		const lists = (name: string) => async () => (await agent.list().catch(() => [])).includes(name);
+		const lists = (name: string) => async () => (await agent.list().catch((): string[] => [])).includes(name);
 		await until('both to be listed', async () => (await lists('which__which')()) && lists('graph__read_graph')());
 		const process = (await agent.call('which__which')).text;
 

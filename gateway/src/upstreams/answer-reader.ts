@@ -17,6 +17,8 @@ export type Reading =
 
 /** Of a body that says why something was refused; what is longer is not read. */
 const REFUSAL_BYTES = 65_536;
+/** All that may come on a stream before the answer, as a multiple of what the answer may be. */
+const MOST_BEFORE = 8;
 
 /**
  * Reads the answer to the request `id`: one JSON body or an event stream (Streamable HTTP, "Sending Messages to the Server"). The first
@@ -76,7 +78,10 @@ export class AnswerReader implements HttpReader<Reading> {
 
 	#expectStream(): undefined {
 		const parser = new EventStreamParser(this.#maxBytes);
+		const most = MOST_BEFORE * this.#maxBytes;
+		let total = 0;
 		this.#read = (bytes) => {
+			if ((total += bytes.length) > most) return broken(`more than ${most} bytes came before the answer`);
 			try {
 				for (const event of parser.push(bytes)) {
 					this.lastEventId = event.id ?? this.lastEventId;

@@ -55,29 +55,37 @@ t.test('a real server asks the agent for input, for a sample and for its roots, 
 	const server = await everythingOverHttp(t);
 	const upstreams = connect(t, server.url);
 	await open(upstreams);
-	const agent = new FakeAgent();
-	const call = (name: string, args?: JsonObject) =>
-		upstreams.call({ upstream: 'shop', sessionId: 's', message: message(name, args), downstream: agent });
+	const asked: JsonObject[] = [];
+	let input: JsonObject = { result: { action: 'accept', content: { name: 'Ada', integer: 7 } } };
+	const downstream: Downstream = {
+		notify: () => {},
+		clientCapabilities: CAPABLE,
+		cancelled: new AbortController().signal,
+		request: async (message): Promise<JsonObject> => {
+			asked.push(message);
+			switch (message['method']) {
+				case 'elicitation/create':
+					return input;
+				case 'sampling/createMessage':
+					return { result: { role: 'assistant', content: { type: 'text', text: 'a sample' }, model: 'm' } };
+				default:
+					return { result: { roots: [{ uri: 'file:///home/ada', name: 'home' }] } };
+			}
+		},
+	};
+	const call = async (name: string, args?: JsonObject) =>
+		JSON.stringify(await upstreams.call({ upstream: 'shop', sessionId: 's', message: message(name, args), downstream }));
 
-	const eliciting = call('trigger-elicitation-request');
-	const asked = await agent.nth(1);
-	t.match(asked.message, { method: 'elicitation/create', params: { requestedSchema: { type: 'object' } } });
-	asked.answer({ result: { action: 'accept', content: { name: 'Ada', integer: 7 } } });
-	t.match(JSON.stringify(await eliciting), /"kind":"answered".*Ada/);
-
-	const sampling = call('trigger-sampling-request', { prompt: 'hi', maxTokens: 5 });
-	(await agent.nth(2)).answer({ result: { role: 'assistant', content: { type: 'text', text: 'a sample' }, model: 'm' } });
-	t.match(JSON.stringify(await sampling), /a sample/);
-
-	const rooting = call('get-roots-list');
-	const rootsAsked = await agent.nth(3);
-	t.equal(rootsAsked.message['method'], 'roots/list', 'asked on the stream of the session, it belongs to the one call there is');
-	rootsAsked.answer({ result: { roots: [{ uri: 'file:///home/ada', name: 'home' }] } });
-	t.match(JSON.stringify(await rooting), /file:\/\/\/home\/ada/);
-
-	const refusing = call('trigger-elicitation-request');
-	(await agent.nth(4)).answer({ error: { code: -1, message: 'the person has left' } });
-	t.match(await refusing, { kind: 'answered', message: { result: { isError: true, content: [{ text: /the person has left/ }] } } });
+	t.match(await call('trigger-elicitation-request'), /"kind":"answered".*Ada/);
+	t.match(await call('trigger-sampling-request', { prompt: 'hi', maxTokens: 5 }), /a sample/);
+	// This one is asked on the stream of the session, and belongs to the one call there is.
+	t.match(await call('get-roots-list'), /file:\/\/\/home\/ada/);
+	input = { error: { code: -1, message: 'the person has left' } };
+	t.match(await call('trigger-elicitation-request'), /the person has left.*"isError":true/);
+	t.match(
+		asked.find(({ method }) => method === 'elicitation/create'),
+		{ params: { requestedSchema: { type: 'object' } } },
+	);
 });
 
 t.test('an upstream is told of no more than the agent declared and the configuration allows', async (t) => {

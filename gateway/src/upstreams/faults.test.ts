@@ -257,12 +257,9 @@ function pump(response: ServerResponse, piece: string): void {
 	write();
 }
 
-t.test('a stream that never ends is timed_out, and its storm is cut to the size of a result', async (t) => {
-	const endless = await callAgainst(t, (response) => pump(response, `\n\n${event(storm(0))}`.repeat(20)), {
-		timeoutMs: 150,
-		maxResultBytes: 50_000,
-	});
-	t.match(endless.answer, { kind: 'timed_out', why: 'waited 150 ms' });
+t.test('a stream that never ends ends the call, and its storm is cut to the size of a result', async (t) => {
+	const endless = await callAgainst(t, (response) => pump(response, `\n\n${event(storm(0))}`.repeat(20)), { maxResultBytes: 50_000 });
+	t.match(endless.answer, { kind: 'broken', why: 'more than 400000 bytes came before the answer' });
 	t.ok(
 		endless.caller.notified.length > 10 && endless.caller.notified.length <= 50,
 		`${endless.caller.notified.length} of a storm were relayed`,

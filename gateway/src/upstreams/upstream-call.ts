@@ -4,7 +4,13 @@ import type { Downstream, Era, JsonObject } from '../domain.ts';
 export type UpstreamAnswer =
 	| { readonly kind: 'answered'; readonly message: JsonObject; readonly bytes: number }
 	/** Provably not run: it was not sent, or turned away before anything could run. `isUnreachable` where nobody was there to turn it away. */
-	| { readonly kind: 'not_sent'; readonly why: string; readonly isUnreachable?: true }
+	| {
+			readonly kind: 'not_sent';
+			readonly why: string;
+			readonly isUnreachable?: true;
+			/** What it would have had to be able to ask the agent (2026-07-28), as a client declares it. */
+			readonly requiredCapabilities?: JsonObject;
+	  }
 	/** Sent; no answer by the deadline. */
 	| { readonly kind: 'timed_out'; readonly why: string }
 	/** Sent; the answer broke off or can't be read. */

@@ -158,9 +158,11 @@ export class ModernHttp implements Link {
 	}
 
 	#toAnswer(message: JsonObject, bytes: number, status: number): UpstreamAnswer {
-		const code = isObject(message['error']) ? Number(message['error']['code']) : 0;
-		const why = status === 400 ? NOT_TAKEN[code] : undefined;
+		const error = isObject(message['error']) ? message['error'] : {};
+		const why = status === 400 ? NOT_TAKEN[Number(error['code'])] : undefined;
 		if (why === undefined) return { kind: 'answered', message: stripOurMeta(message), bytes };
+		const requiredCapabilities = isObject(error['data']) ? error['data']['requiredCapabilities'] : undefined;
+		if (isObject(requiredCapabilities)) return { kind: 'not_sent', why, requiredCapabilities };
 		// What it offers, or how it is spoken to, is not what the gateway thinks.
 		this.#options.onStale();
 		return { kind: 'not_sent', why };

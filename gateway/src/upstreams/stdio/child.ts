@@ -62,6 +62,15 @@ export class Child {
 		});
 	}
 
+	/** Reads no more for so long: what it writes then waits with it. False where that is so already. */
+	pause(ms: number): boolean {
+		const { stdout } = this.#process;
+		if (stdout.isPaused()) return false;
+		stdout.pause();
+		setTimeout(() => stdout.resume(), ms).unref();
+		return true;
+	}
+
 	/** Writes one message; false where the process doesn't read. */
 	send(message: JsonObject): boolean {
 		const { stdin } = this.#process;

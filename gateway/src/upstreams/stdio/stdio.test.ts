@@ -224,6 +224,18 @@ t.test('garbage on standard output harms nobody but who waits for it', async (t)
 	t.ok(notified.length > 0 && notified.length < 60, `${notified.length} of a storm were relayed`);
 });
 
+t.test('a flood of standard output is read a little at a time, and named', async (t) => {
+	const storm = `const more = () => { while (write(JSON.stringify({ jsonrpc: '2.0', method: 'notifications/progress', params: { x: 'x'.repeat(5000) } }) + '\\n')); process.stdout.once('drain', more); };`;
+	const { call, upstream, until } = run(t, scriptedCommand(`'tools/call': ({ id }) => { say({ id, result: {} }); more(); }`, storm));
+	t.match(await call('x'), { kind: 'answered' });
+	await until(() => upstream.health.note !== undefined);
+	t.match(upstream.health, { state: 'up', note: 'it floods its standard output with messages that answer nothing' });
+	const before = process.cpuUsage();
+	await new Promise((resolve) => setTimeout(resolve, 1_000));
+	const { user, system } = process.cpuUsage(before);
+	t.ok(user + system < 700_000, `${Math.round((user + system) / 1_000)} ms of computing in a second of flood`);
+});
+
 t.test('a flood of standard error is bounded and named; a process that does not read is not written to', async (t) => {
 	const { call, lines, upstream, until } = run(
 		t,

@@ -1,6 +1,7 @@
 import type { JsonObject } from '../../domain.ts';
 import { callOf, CallRelay } from '../call-relay.ts';
 import { Deadline, within } from '../deadline.ts';
+import { FloodGate } from '../flood-gate.ts';
 import type { Link, LinkOptions } from '../link.ts';
 import { REVISIONS } from '../legacy/handshake.ts';
 import { outsideOfCalls } from '../legacy/session.ts';
@@ -24,6 +25,8 @@ interface Running {
 	readonly sinceMs: number;
 }
 
+/** A process that floods is read again after this long. */
+const FLOOD_PAUSE_MS = 500;
 /** The first run of `npx` may have to fetch the package. */
 const START_TIMEOUT_MS = 60_000;
 const FIRST_PAUSE_MS = 500;
@@ -44,6 +47,7 @@ export class Stdio implements Link {
 	/** Of agents only: the gateway's own requests could not have made the upstream ask. */
 	readonly #underWay = new Map<number, CallRelay>();
 	readonly #wishes = new SharedWishes();
+	readonly #gate = new FloodGate();
 	#running: Running | undefined;
 	#starting: Promise<Running | { readonly why: string }> | undefined;
 	#child: Child | undefined;
@@ -208,6 +212,8 @@ export class Stdio implements Link {
 	#onLine(line: Buffer, child: Child): void {
 		if (line.length === 0) return;
 		const incoming = readMessage(line);
+		if (incoming.kind !== 'response' && this.#gate.isFlooded(line.length) && child.pause(FLOOD_PAUSE_MS))
+			this.#options.onNote('it floods its standard output with messages that answer nothing');
 		switch (incoming.kind) {
 			case 'response':
 				// What answers nothing that was asked is passed over: the wait of a call ends by itself.
