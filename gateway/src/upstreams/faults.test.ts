@@ -70,7 +70,7 @@ t.test('what was provably not taken is not_sent', async (t) => {
 	const cases: [string, Respond, RegExp][] = [
 		['credentials refused', (response) => response.writeHead(401).end('no'), /credentials \(HTTP 401\)/],
 		[
-			'a redirect that keeps the method',
+			'attack 8: a redirect that keeps the method',
 			(response) => response.writeHead(307, { location: 'http://127.0.0.1:1/' }).end(),
 			/redirects \(HTTP 307\), which is not followed/,
 		],
@@ -148,19 +148,19 @@ t.test('an answer that breaks off or can not be read is broken, and the call is 
 			/no single result/,
 		],
 		[
-			'answers with duplicate keys',
+			'attack 13: answers with duplicate keys',
 			(response, id) =>
 				response.writeHead(200, { 'content-type': 'application/json' }).end(`{"jsonrpc":"2.0","id":${id},"result":{"a":1,"\\u0061":2}}`),
 			/occurs twice/,
 		],
 		[
-			'answers with a number that can not be kept',
+			'attack 14: answers with a number that can not be kept',
 			(response, id) =>
 				response.writeHead(200, { 'content-type': 'application/json' }).end(`{"jsonrpc":"2.0","id":${id},"result":{"a":9007199254740993}}`),
 			/kept exactly/,
 		],
 		[
-			'answers with invalid UTF-8',
+			'attack 14: answers with invalid UTF-8',
 			(response, id) =>
 				response
 					.writeHead(200, { 'content-type': 'application/json' })
@@ -179,7 +179,7 @@ t.test('an answer that breaks off or can not be read is broken, and the call is 
 		],
 		['accepts and says nothing', (response) => response.writeHead(202).end(), /without an answer/],
 		['fails', (response) => response.writeHead(502).end('<p>bad gateway'), /HTTP 502/],
-		['redirects as work that is done does', (response) => response.writeHead(303, { location: '/done' }).end(), /HTTP 303/],
+		['attack 8: redirects as work that is done does', (response) => response.writeHead(303, { location: '/done' }).end(), /HTTP 303/],
 	];
 	for (const [name, respond, why] of cases) {
 		await t.test(name, async (t) => {
@@ -188,20 +188,41 @@ t.test('an answer that breaks off or can not be read is broken, and the call is 
 			t.equal(calls(server).length, 1);
 		});
 	}
-	await t.test('it frames its answer twice', async (t) => {
-		const sockets = new Set<Socket>();
-		const tcp = createTcpServer((socket) => {
-			sockets.add(socket);
-			socket.on('error', () => {});
-			socket.once('data', () =>
-				socket.write('HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n'),
-			);
+	const OK = 'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n';
+	const smuggled: [string, string][] = [
+		['two framings', `${OK}content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n`],
+		['two lengths', `${OK}content-length: 2\r\ncontent-length: 5\r\n\r\nhello`],
+		['a folded header', `${OK}x-a: b\r\n transfer-encoding: chunked\r\ncontent-length: 2\r\n\r\n{}`],
+		['a bare line feed', `${OK.replaceAll('\r\n', '\n')}content-length: 2\n\n{}`],
+		['a second answer behind the first', `${OK}content-length: 2\r\n\r\n{}${OK}content-length: 2\r\n\r\n{}`],
+	];
+	for (const [name, answer] of smuggled) {
+		await t.test(`attack 20: its answer has ${name}, and the next call is not misled`, async (t) => {
+			const sockets = new Set<Socket>();
+			let answers = 0;
+			const tcp = createTcpServer((socket) => {
+				sockets.add(socket);
+				socket.on('error', () => {});
+				socket.on('data', (chunk) => {
+					const text = chunk.toString();
+					const id = /"id":(\d+)/.exec(text)?.[1];
+					const good = (body: string) => socket.write(`${OK}content-length: ${body.length}\r\n\r\n${body}`);
+					if (text.includes('"initialize"'))
+						good(JSON.stringify({ jsonrpc: '2.0', id: Number(id), result: { protocolVersion: '2025-11-25', capabilities: {} } }));
+					else if (text.includes('"notifications/initialized"')) socket.write('HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n');
+					else if (text.startsWith('GET')) socket.write('HTTP/1.1 405 No\r\ncontent-length: 0\r\n\r\n');
+					else if (answers++ === 0) socket.write(answer);
+					else if (id !== undefined) good(JSON.stringify(answerTo(Number(id))));
+				});
+			});
+			await new Promise<void>((resolve) => tcp.listen(0, '127.0.0.1', resolve));
+			t.teardown(() => (sockets.forEach((socket) => socket.destroy()), tcp.close()));
+			const caller = callerOf(t, `http://127.0.0.1:${(tcp.address() as AddressInfo).port}/`);
+			await caller.open();
+			t.match(await caller.call(), { kind: 'broken' });
+			t.match(await caller.call(), { kind: 'answered', message: { result: { content: [] } } });
 		});
-		await new Promise<void>((resolve) => tcp.listen(0, '127.0.0.1', resolve));
-		t.teardown(() => (sockets.forEach((socket) => socket.destroy()), tcp.close()));
-		const answer = await callerOf(t, `http://127.0.0.1:${(tcp.address() as AddressInfo).port}/`).call();
-		t.match(answer, { kind: 'not_sent', why: /length/ });
-	});
+	}
 });
 
 t.test('the first answer counts; nothing after it reaches the agent', async (t) => {
@@ -257,7 +278,7 @@ function pump(response: ServerResponse, piece: string): void {
 	write();
 }
 
-t.test('a stream that never ends ends the call, and its storm is cut to the size of a result', async (t) => {
+t.test('attack 19: a stream that never ends ends the call, and its storm is cut to the size of a result', async (t) => {
 	const endless = await callAgainst(t, (response) => pump(response, `\n\n${event(storm(0))}`.repeat(20)), { maxResultBytes: 50_000 });
 	t.match(endless.answer, { kind: 'broken', why: 'more than 400000 bytes came before the answer' });
 	t.ok(

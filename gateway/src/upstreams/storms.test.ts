@@ -78,7 +78,7 @@ for (const era of ['legacy', 'modern'] as const) {
 		],
 	];
 	for (const [name, piece] of floods) {
-		t.test(`in the ${era} era a held stream of ${name} is cut`, async (t) => {
+		t.test(`attack 19: in the ${era} era a held stream of ${name} is cut`, async (t) => {
 			let written = () => 0;
 			let held: ServerResponse | undefined;
 			const { call, until } = await flooded(t, era, (response) => {
