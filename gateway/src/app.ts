@@ -15,7 +15,6 @@ import { definitionHistory } from './capabilities/definition-history.ts';
 import type { Config } from './config.ts';
 import { configuredUpstreams } from './configured-upstreams.ts';
 import type { TrailEvent } from './domain.ts';
-import { ToolGateError } from './errors.ts';
 import { createGate } from './gate.ts';
 import { groupsOf, isNamedIn } from './groups.ts';
 import { buildAgentsListener } from './http/agents.ts';
@@ -291,11 +290,8 @@ function policyState(policy: Policy): PartState {
 
 async function larkOf({ lark }: Config, onNews: (text: string) => void): Promise<Notifier | undefined> {
 	const { appId, appSecret, chatId, apiBaseUrl } = lark;
-	if (appId === undefined) return undefined;
-	if (appSecret === undefined || chatId === undefined) throw new ToolGateError('CONFIG', `lark.appId is set, so lark.${appSecret === undefined ? 'appSecret' : 'chatId'} has to be set too`);
-	if (apiBaseUrl === undefined && (appSecret === 'demo-secret' || lark.verificationToken === 'demo-verification-token')) {
-		throw new ToolGateError('CONFIG', 'lark: the secrets of the demo are public and serve mock-lark only; set the secrets of your own Lark app');
-	}
+	// All or none: the configuration has been refused otherwise.
+	if (appId === undefined || appSecret === undefined || chatId === undefined) return undefined;
 	if (lark.verificationToken === undefined && lark.encryptKey === undefined) onNews('lark: neither verificationToken nor encryptKey is set, so cards are sent but can not be answered: /lark/actions is off');
 	return createLarkNotifier({ appId, appSecret, chatId, ...(apiBaseUrl === undefined ? {} : { apiBaseUrl }) });
 }

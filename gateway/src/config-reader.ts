@@ -99,7 +99,7 @@ export function readYaml<S extends Schema>(schema: S, source: string, options: R
 		}
 		const value = at.read(expand(node.toJS(document), path, line));
 		if (value === undefined && !(at.fallback === undefined && isScalar(node) && node.value === '')) {
-			fail(line, `${path.join('.')}: expected ${at.expected}, found ${shown(node.toJS(document))}`);
+			fail(line, `${path.join('.')}: expected ${at.expected}${at.isSecret === true ? '' : `, found ${shown(node.toJS(document))}`}`);
 		}
 		note(`${file}:${line}`);
 		return value;

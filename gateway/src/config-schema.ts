@@ -61,6 +61,9 @@ export const text = (says: string, options: LeafOptions<string> = {}) =>
 export const optionalText = (says: string, options: LeafOptions<string | undefined> = {}) =>
 	leaf<string | undefined>('a text', says, (value) => (typeof value === 'string' && value !== '' ? value : undefined), options);
 
+export const postgresUrl = (says: string, options: LeafOptions<string> = {}) =>
+	leaf('postgres://user:password@host:port/database', says, (value) => (typeof value === 'string' && (value === '' || /^postgres(ql)?:\/\/./.test(value)) ? value : undefined), options);
+
 export const flag = (says: string, options: LeafOptions<boolean> = {}) =>
 	leaf(
 		'true or false',

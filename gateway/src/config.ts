@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { opaSchema, signing, withAbsolutePaths } from './config-opa.ts';
 import { readYaml, type Origin } from './config-reader.ts';
-import { address, choice, choices, flag, group, httpUrl, named, optionalText, text, textMap, texts, type Value, whole } from './config-schema.ts';
+import { address, choice, choices, flag, group, httpUrl, named, optionalText, postgresUrl, text, textMap, texts, type Value, whole } from './config-schema.ts';
 import { ToolGateError } from './errors.ts';
 
 const MiB = 1024 * 1024;
@@ -54,7 +54,7 @@ export const schema = group('ToolGate', {
 	}),
 	dataDir: text('Folder of the embedded database and the operator token.', { fallback: '.toolgate', env: 'TOOLGATE_DATA_DIR' }),
 	store: group('The database.', {
-		dsn: text('A PostgreSQL URL; empty for the embedded database in dataDir.', { fallback: '', env: 'POSTGRES_DSN', isSecret: true }),
+		dsn: postgresUrl('A PostgreSQL URL; empty for the embedded database in dataDir.', { fallback: '', env: 'POSTGRES_DSN', isSecret: true }),
 	}),
 	auth: group('Who agents are.', {
 		mode: choice('none (loopback only) or token.', ['none', 'token'], { fallback: 'none', env: 'TOOLGATE_AUTH_MODE' }),
@@ -105,14 +105,23 @@ export const schema = group('ToolGate', {
 		formerKeys: texts('Public keys, in PEM, that signed checkpoints before the deployment key was changed.', { fallback: [] }),
 		retentionMonths: whole('Whole months that are kept besides the current one; 0 keeps everything.', { fallback: 0, min: 0, max: 1200 }),
 	}),
-	lark: group('Approval cards in Lark; off unless appId is set.', {
-		appId: optionalText('App id.', { env: 'LARK_APP_ID' }),
-		appSecret: optionalText('App secret.', { env: 'LARK_APP_SECRET', isSecret: true }),
-		chatId: optionalText('The chat that receives the cards.', { env: 'LARK_CHAT_ID' }),
-		verificationToken: optionalText('Verifies card callbacks.', { env: 'LARK_VERIFICATION_TOKEN', isSecret: true }),
-		encryptKey: optionalText('Verifies and decrypts event callbacks.', { env: 'LARK_ENCRYPT_KEY', isSecret: true }),
-		apiBaseUrl: httpUrl('Where Lark is; unset: the real one.', { env: 'LARK_API_BASE_URL' }),
-	}),
+	lark: group(
+		'Approval cards in Lark; off unless appId is set.',
+		{
+			appId: optionalText('App id.', { env: 'LARK_APP_ID' }),
+			appSecret: optionalText('App secret.', { env: 'LARK_APP_SECRET', isSecret: true }),
+			chatId: optionalText('The chat that receives the cards.', { env: 'LARK_CHAT_ID' }),
+			verificationToken: optionalText('Verifies card callbacks.', { env: 'LARK_VERIFICATION_TOKEN', isSecret: true }),
+			encryptKey: optionalText('Verifies and decrypts event callbacks.', { env: 'LARK_ENCRYPT_KEY', isSecret: true }),
+			apiBaseUrl: httpUrl('Where Lark is; unset: the real one.', { env: 'LARK_API_BASE_URL' }),
+		},
+		({ appId, appSecret, chatId, apiBaseUrl, verificationToken }) => {
+			if (appId === undefined) return undefined;
+			if (appSecret === undefined || chatId === undefined) return `appId is set, so ${appSecret === undefined ? 'appSecret' : 'chatId'} has to be set too`;
+			const isDemo = appSecret === 'demo-secret' || verificationToken === 'demo-verification-token';
+			return isDemo && apiBaseUrl === undefined ? 'the secrets of the demo are public and serve mock-lark only; set those of your own Lark app' : undefined;
+		},
+	),
 	limits: group('Limits.', {
 		bodyBytes: whole('Of one request.', { fallback: 4 * MiB, min: 1024, max: 64 * MiB }),
 		argumentsBytes: whole('Of the arguments that policy judges.', { fallback: 65_536, min: 256, max: 4 * MiB }),
