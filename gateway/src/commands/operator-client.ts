@@ -47,10 +47,12 @@ export class OperatorClient {
 	/** The data of each server-sent event, until the stream ends or `signal` fires. */
 	async *stream(path: string, signal: AbortSignal): AsyncGenerator<JsonObject> {
 		const response = await this.#request('GET', path, undefined, signal);
+		// A character may arrive in two pieces.
+		const decoder = new TextDecoder();
 		let buffered = '';
 		try {
 			for await (const chunk of response.body) {
-				buffered += (chunk as Buffer).toString('utf8');
+				buffered += decoder.decode(chunk as Buffer, { stream: true });
 				const parts = buffered.split('\n\n');
 				buffered = parts.pop()!;
 				for (const part of parts) {
@@ -70,7 +72,11 @@ export class OperatorClient {
 
 	async #send<T>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: JsonObject): Promise<T> {
 		const response = await this.#request(method, path, body);
-		return (await response.body.json()) as T;
+		try {
+			return (await response.body.json()) as T;
+		} catch (cause) {
+			throw new CommandFailure(2, `what answers at ${this.url} is no ToolGate gateway, or broke off; name its people listener with --url`, { cause });
+		}
 	}
 
 	async #request(method: 'GET' | 'POST' | 'DELETE', path: string, body?: JsonObject, signal?: AbortSignal) {
