@@ -37,7 +37,7 @@ t.test('[serve.refuses] what can not work ends at once with one line that names 
 		['a port of agents in use', { listen: { agents: `127.0.0.1:${port}`, people: '127.0.0.1:0' } }, new RegExp(`port ${port} on 127\\.0\\.0\\.1 is in use: .*listen\\.agents`)],
 		['a port of people in use', { listen: { agents: '127.0.0.1:0', people: `127.0.0.1:${port}` } }, new RegExp(`port ${port} on 127\\.0\\.0\\.1 is in use: .*listen\\.people`)],
 		['a port in use while the store is away', { listen: { agents: `127.0.0.1:${free}`, people: `127.0.0.1:${port}` }, store: { dsn: 'postgres://nobody@127.0.0.1:1/none' } }, new RegExp(`port ${port} on 127\\.0\\.0\\.1 is in use`)],
-		['half of Lark', { lark: { appId: 'cli_1' }, listen: { agents: '127.0.0.1:0', people: '127.0.0.1:0' } }, /lark\.appId is set, so lark\.appSecret has to be set too/],
+		['half of Lark', { lark: { appId: 'cli_1' }, listen: { agents: '127.0.0.1:0', people: '127.0.0.1:0' } }, /lark: appId is set, so appSecret has to be set too/],
 	];
 	// The first one may have to be made, which takes its time.
 	const dataDirs: string[] = [];
