@@ -234,6 +234,8 @@ export interface Refusal {
 	readonly rule?: string;
 	readonly retryAfterMs?: number;
 	readonly approvalUrl?: string;
+	/** What the upstream would have to be able to ask the agent, as a client declares it. */
+	readonly requiredCapabilities?: JsonObject;
 }
 
 export const EVENT_KINDS = [

@@ -97,6 +97,11 @@ export const refusals = {
 		const decisionId = decision.id;
 		switch (answer.kind) {
 			case 'not_sent':
+				if (answer.requiredCapabilities !== undefined) {
+					const { requiredCapabilities } = answer;
+					const kinds = Object.keys(requiredCapabilities).join(', ');
+					return refused('upstream_error', `The server ${upstream} has to be able to ask for ${kinds}, which this agent did not declare or the upstream may not do. Nothing was run; don't retry.`, { decisionId, requiredCapabilities });
+				}
 				return refused('upstream_error', `The server ${upstream} can't be reached (${answer.why}). The call was not sent; it may be tried again later.`, { decisionId, retryAfterMs: OVERLOAD_RETRY_MS });
 			case 'timed_out':
 				return refused('upstream_timeout', `The server ${upstream} did not answer in time (${answer.why}). The call may have run: check before you repeat it.`, { decisionId });

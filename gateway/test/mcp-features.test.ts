@@ -113,7 +113,7 @@ t.test('lists show what a request would reach; what is hidden answers as what is
 	t.ok(uris.includes(`${DOCUMENTS}features.md`));
 	t.notOk(uris.includes(`${DOCUMENTS}architecture.md`));
 	const hidden = await agent.request('resources/read', { uri: `${DOCUMENTS}architecture.md` });
-	t.strictSame(hidden['error'], { code: -32002, message: `Resource not found: ${DOCUMENTS}architecture.md` });
+	t.strictSame(hidden['error'], { code: -32002, message: `Resource not found: ${DOCUMENTS}architecture.md`, data: { uri: `${DOCUMENTS}architecture.md` } });
 	const prompts = ((await agent.request('prompts/list'))['result'] as { prompts: { name: string }[] }).prompts.map(({ name }) => name);
 	t.ok(prompts.includes('args-prompt'));
 	t.notOk(prompts.includes('simple-prompt'));

@@ -23,17 +23,17 @@ export function encodeCall(id: RequestId, outcome: Outcome): JsonObject {
 	return rpcResult(id, { content: [{ type: 'text', text: outcome.text }], isError: true, _meta: { [DECISION_META]: decisionOf(outcome) } });
 }
 
-/** The end of any other decided request: it has no result in which a refusal could be said. */
-export function encodeRelayed(id: RequestId, outcome: Outcome): JsonObject {
-	return outcome.kind === 'answered' ? encodeAnswer(id, outcome) : { jsonrpc: '2.0', id, error: refusalError(outcome) };
+/** The end of any other decided request: it has no result in which a refusal could be said. @param name as the agent said it */
+export function encodeRelayed(id: RequestId, outcome: Outcome, name: string): JsonObject {
+	return outcome.kind === 'answered' ? encodeAnswer(id, outcome) : { jsonrpc: '2.0', id, error: refusalError(outcome, name) };
 }
 
-function refusalError(outcome: Refused): JsonObject {
+function refusalError(outcome: Refused, name: string): JsonObject {
 	const { word, text } = outcome;
 	switch (word) {
 		// Unknown and hidden ones answer alike: nothing of a decision is said.
 		case 'unknown_resource':
-			return { code: RESOURCE_NOT_FOUND, message: text };
+			return { code: RESOURCE_NOT_FOUND, message: text, data: { uri: name } };
 		case 'unknown_prompt':
 			return { code: INVALID_PARAMS, message: text };
 		case 'invalid_arguments':

@@ -50,7 +50,7 @@ export class LegacyRequests {
 		const outcome = await this.#calls.decide(relayed, session.upstream);
 		const isGranted = outcome.kind === 'answered' && 'result' in outcome.answer;
 		if (method === 'resources/subscribe' && isGranted) session.subscriptions.set(relayed.name, caller);
-		return encodeRelayed(id, outcome);
+		return encodeRelayed(id, outcome, relayed.name);
 	}
 
 	async #setLogLevel(session: Session, params: JsonObject): Promise<void> {

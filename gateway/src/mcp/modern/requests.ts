@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { ArgumentProblem, Caller, DecidedRequest, JsonObject } from '../../domain.ts';
+import type { ArgumentProblem, Caller, DecidedRequest, JsonObject, Refusal } from '../../domain.ts';
 import { ToolGateError } from '../../errors.ts';
 import { isObject } from '../../json-object.ts';
 import { isListMethod } from '../../list-offered.ts';
@@ -58,9 +58,10 @@ export class ModernRequests {
 	async #decide({ id, method }: RpcRequest, sent: DecidedRequest, upstream: string | undefined): Promise<JsonObject> {
 		const request = this.#rounds.resume(sent);
 		const outcome = await this.#calls.decide(request, upstream);
+		if (outcome.kind === 'refused') demandCapabilities(outcome, request.downstream.clientCapabilities ?? {});
 		const asking = this.#rounds.ask(request, outcome);
 		if (asking !== undefined) return toModern(id, method, rpcResult(id, asking));
-		return toModern(id, method, method === 'tools/call' ? encodeCall(id, outcome) : encodeRelayed(id, outcome));
+		return toModern(id, method, method === 'tools/call' ? encodeCall(id, outcome) : encodeRelayed(id, outcome, request.name));
 	}
 
 	async #discover(upstream: string | undefined): Promise<JsonObject> {
@@ -73,4 +74,10 @@ export class ModernRequests {
 			_meta: { ...(isObject(_meta) ? _meta : {}), ...(serverInfo === undefined ? {} : { [META.serverInfo]: serverInfo }) },
 		};
 	}
+}
+
+/** An upstream that needs more of the agent than the agent declared says so, as itself. @throws {ToolGateError} CLIENT_CAPABILITY */
+function demandCapabilities({ text, requiredCapabilities = {} }: Refusal, declared: JsonObject): void {
+	const missing = Object.entries(requiredCapabilities).filter(([kind]) => !Object.hasOwn(declared, kind));
+	if (missing.length > 0) throw new ToolGateError('CLIENT_CAPABILITY', text, { data: { requiredCapabilities: Object.fromEntries(missing) } });
 }
