@@ -144,7 +144,7 @@ t.test('an allowed call: resolve, validate, decide, accept, admit, forward, resu
 	t.same(h.steps, ['find', 'list', 'validate', 'call', 'accept', 'charges 0', 'admit', 'forward', 'result', 'settle']);
 	t.same(words(h.events), ['intent allow', 'outcome ok']);
 	t.equal(h.settlements[0]?.fate, 'sent');
-	t.same((h.events[0]?.input as { arguments: unknown }).arguments, { masked: true }, 'the trail has the recorded form');
+	t.same((h.events[0]!.input as { arguments?: unknown }).arguments, { masked: true }, 'the trail has the recorded form');
 	t.match(h.forwarded[0], { params: { _meta: { trace: 'x' }, unknown: 1 } }, 'what nobody judged passes untouched');
 });
 

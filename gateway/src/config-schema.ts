@@ -33,8 +33,7 @@ export interface Named<S extends Schema> {
 }
 
 export type Shape = { readonly [key: string]: Schema };
-// The parameters of the pieces vary by leaf; only `Value` needs them.
-// biome-ignore lint/suspicious/noExplicitAny: a schema of any value type
+// oxlint-disable-next-line typescript/no-explicit-any -- the parameters of the pieces vary by leaf; only `Value` needs them
 export type Schema = Leaf<any> | Group<any> | Named<any>;
 
 export type Value<S> = S extends Leaf<infer T>

@@ -33,6 +33,7 @@ async function payments(t: Test): Promise<{ mcpUrl: string; ledger: () => Promis
 	return { mcpUrl: `${await listen(t, mcp)}/mcp`, ledger: async () => (await stripeApp.inject('/_ledger')).json(), seen };
 }
 
+// oxlint-disable-next-line typescript/no-explicit-any -- JSON of a reply, looked into by each test
 function agent(t: Test, mcpUrl: string, provider: Provider = scriptedProvider): (body: unknown) => Promise<{ status: number; json: any }> {
 	const app = buildEvalTrigger({ mcpUrl, mcpToken: '', provider });
 	t.teardown(() => app.close());
@@ -118,6 +119,7 @@ t.test('a real model is driven by the official SDK: tools, results and refusals 
 		[{ type: 'tool_use', id: 'tu_3', name: 'create_refund', input: { charge: 'ch_carol_3', amount: 740 } }],
 		[{ type: 'text', text: 'Done.' }],
 	];
+	// oxlint-disable-next-line typescript/no-explicit-any -- JSON of a reply, looked into by each test
 	const asked: any[] = [];
 	const api = createServer(async (request, response) => {
 		let raw = '';

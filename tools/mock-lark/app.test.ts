@@ -16,6 +16,7 @@ type Started = {
 	client: lark.Client;
 	callback: Promise<Callback>;
 	messages: () => Promise<Message[]>;
+	// oxlint-disable-next-line typescript/no-explicit-any -- JSON of a reply, looked into by each test
 	post: (path: string, body: unknown) => Promise<{ status: number; json: any }>;
 };
 

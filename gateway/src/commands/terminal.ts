@@ -26,7 +26,7 @@ export function table(header: readonly string[], rows: readonly (readonly string
 
 /** What a terminal obeys, or doesn't show: controls, directions, joiners, fillers, variation selectors and tags. */
 const UNSEEN =
-	// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not reach a terminal
+	// oxlint-disable-next-line no-misleading-character-class -- each of these is meant by itself
 	/[\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\u{e0000}-\u{e0fff}]/gu;
 
 /** Text from outside, safe on a terminal: what could not be seen is shown as an escape. */

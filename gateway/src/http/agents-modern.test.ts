@@ -244,8 +244,8 @@ t.test('an agent that shows pages is sent to the one where a person approves; th
 	const again = { ...args, requestState, inputResponses: { 'dev.toolgate/approval': { action: 'accept' } } };
 	t.match((await ask(listener, 'tools/call', again, able)).json['result'], { content: [{ text: 'approved meanwhile' }] });
 	t.equal(gate.calls.at(-1)?.waits, undefined, 'now it waits');
-	t.strictSame((gate.calls.at(-1)?.message['params'] as JsonObject)['inputResponses'], { earlier: { action: 'accept' } }, 'what was answered before is still there, and the page is not the upstream\'s');
-	t.notOk('requestState' in (gate.calls.at(-1)?.message['params'] as JsonObject));
+	t.strictSame((gate.calls.at(-1)!.message['params'] as JsonObject)['inputResponses'], { earlier: { action: 'accept' } }, 'what was answered before is still there, and the page is not the upstream\'s');
+	t.notOk('requestState' in (gate.calls.at(-1)!.message['params'] as JsonObject));
 	gate.onCall = () => pending;
 	t.match((await ask(listener, 'tools/call', args)).json['result'], { isError: true, _meta: { 'dev.toolgate/decision': { outcome: 'approval_pending' } } }, 'one that shows none reads it');
 	t.match((await ask(listener, 'completion/complete', { ref: { type: 'ref/prompt', name: 'p' }, argument: { name: 'x', value: '' } }, able)).json['error'], { code: 1403, data: { outcome: 'approval_pending', approvalUrl: 'http://x/approvals/1' } });

@@ -41,6 +41,8 @@ export function createMetrics({ sessions, isReady }: MetricsSources): { text(): 
 	return {
 		text: () => registry.metrics(),
 		dropped: () => droppedTotal.inc(),
-		close: () => void callEnded.unsubscribe(onEnded),
+		close() {
+			callEnded.unsubscribe(onEnded);
+		},
 	};
 }

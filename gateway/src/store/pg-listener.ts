@@ -62,7 +62,7 @@ export class PgListener {
 			await client.connect();
 			for (const channel of this.#listeners.channels) await client.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
 			this.#retryMs = MIN_RETRY_MS;
-			this.#schedule(HEARTBEAT_MS, () => this.#beat(client));
+			this.#schedule(HEARTBEAT_MS, () => void this.#beat(client));
 			if (this.#wasConnected) this.#listeners.dispatchMissed();
 			this.#wasConnected = true;
 		} catch {
@@ -76,7 +76,7 @@ export class PgListener {
 
 	async #beat(client: pg.Client): Promise<void> {
 		await this.#tell('SELECT');
-		if (this.#client === client) this.#schedule(HEARTBEAT_MS, () => this.#beat(client));
+		if (this.#client === client) this.#schedule(HEARTBEAT_MS, () => void this.#beat(client));
 	}
 
 	#lose(client: pg.Client): void {

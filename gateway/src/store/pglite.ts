@@ -45,6 +45,7 @@ export async function openPglite(folder: string, onClosed: () => Promise<void>, 
 			released = stream.released;
 			return stream;
 		},
+		// oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for it; only its type does not say so
 		onConnect: async (client) => {
 			client.on('notification', ({ channel, payload }) => listeners.dispatch(channel, payload ?? ''));
 			for (const channel of listeners.channels) await client.query(`LISTEN ${pg.escapeIdentifier(channel)}`);

@@ -24,7 +24,10 @@ class BundleServer {
 
 	readonly answer = (request: IncomingMessage, response: ServerResponse): void => {
 		this.requests.push({ headers: request.headers, atMs: performance.now() });
-		if (this.mood !== undefined) return void this.mood(request, response);
+		if (this.mood !== undefined) {
+			this.mood(request, response);
+			return;
+		}
 		const isKnown = request.headers['if-none-match'] === this.bundle?.etag;
 		const wait = /;wait=(\d+)$/.exec(request.headers.prefer as string)?.[1];
 		if (isKnown && this.holds && wait !== undefined) {
