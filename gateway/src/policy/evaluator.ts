@@ -27,6 +27,8 @@ export type EvaluatorOptions = {
 	metered?: boolean;
 	/** `data` as another evaluator of the same module has parsed it, which takes some 0.1 s per MB: a worker can do that. */
 	dataImage?: DataImage;
+	/** One that another evaluator gave up; otherwise it gets its own. */
+	memory?: WebAssembly.Memory;
 	/** Take any value as input, as OPA does. By default only a plain object, since anything else is a mistake of the caller's. */
 	anyInput?: boolean;
 };
@@ -79,7 +81,9 @@ export class Evaluator {
 	readonly missingBuiltins: readonly string[];
 
 	readonly #module: WebAssembly.Module;
-	readonly #memory: WebAssembly.Memory;
+	readonly #pages: number;
+	/** Absent after it was given up. */
+	#memory: WebAssembly.Memory | undefined;
 	readonly #provided: Builtins;
 	readonly #fuel: number;
 	readonly #inputText: (value: unknown, name: string) => string;
@@ -93,11 +97,9 @@ export class Evaluator {
 
 	/** Use {@link createEvaluator}. */
 	constructor(module: WebAssembly.Module, data: object, options: EvaluatorOptions) {
-		const pages = options.maxMemoryPages ?? 1024;
+		this.#pages = options.maxMemoryPages ?? 1024;
 		this.#module = module;
-		// All of it from the start. The system commits pages when they are touched; and a module that never has to grow its memory does the
-		// same work whatever was evaluated before.
-		this.#memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+		this.#memory = options.memory;
 		this.#provided = options.builtins ?? gatewayBuiltins;
 		this.#fuel = options.fuel ?? 2_000_000;
 		this.#inputText = options.anyInput ? termText : objectText;
@@ -141,6 +143,17 @@ export class Evaluator {
 	}
 
 	/**
+	 * Hands its memory on, which saves the next evaluator the allocation, the first touch of each page, and the garbage collection that 64 MiB
+	 * more bring about. This one goes on working: it takes new memory when it is asked again.
+	 */
+	giveUpMemory(): WebAssembly.Memory | undefined {
+		const memory = this.#memory;
+		this.#instance = undefined;
+		this.#memory = undefined;
+		return memory;
+	}
+
+	/**
 	 * What the entrypoint gives for this input, or `undefined` where the policy leaves it undefined. Sets are sorted arrays, integers beyond
 	 * ±(2^53 − 1) are `bigint`.
 	 * @throws {EvaluationError}
@@ -180,6 +193,9 @@ export class Evaluator {
 
 	#start(): OpaInstance {
 		try {
+			// All of it from the start. The system commits pages when they are touched; and a module that never has to grow its memory does the
+			// same work whatever was evaluated before.
+			this.#memory ??= new WebAssembly.Memory({ initial: this.#pages, maximum: this.#pages });
 			const instance = new OpaInstance(this.#module, this.#memory, (id, args) => this.#callBuiltin(id, args));
 			if (this.#data !== undefined) instance.takeData(this.#data);
 			return instance;
@@ -204,7 +220,7 @@ export class Evaluator {
 		if (instance.fuel !== undefined && instance.fuel < 0) return new OutOfFuel(fuel, error);
 		const message = error instanceof Error ? error.message : String(error);
 		if (error instanceof ModuleAbort) {
-			if (message === outOfMemoryMessage) return new OutOfMemory(this.#memory.buffer.byteLength, error);
+			if (message === outOfMemoryMessage) return new OutOfMemory(this.#pages * 2 ** 16, error);
 			if (/(var assignment|object insert) conflict$/.test(message)) return new Conflict(message, error);
 			return new Aborted(`policy aborted: ${message}`, error);
 		}

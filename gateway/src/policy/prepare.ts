@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { ToolGateError } from '../errors.ts';
 import type { Bundle } from './bundle.ts';
 import { builtins } from './builtins/index.ts';
-import { createEvaluator } from './evaluator.ts';
+import { createEvaluator, type Evaluator } from './evaluator.ts';
 import { EvaluatorJudge, type Judge } from './judge.ts';
 import type { DataImage } from './opa-instance.ts';
 import { patternsOf } from './patterns.ts';
@@ -57,6 +57,8 @@ const IDLE_MS = 10_000;
  */
 export class Preparation {
 	#worker: Worker | undefined;
+	/** The last two evaluators. The newer one is in force; the other is asked by calls in flight at most, and its memory serves the next. */
+	#made: [Evaluator | undefined, Evaluator | undefined] = [undefined, undefined];
 	#idle: NodeJS.Timeout | undefined;
 
 	/**
@@ -71,7 +73,9 @@ export class Preparation {
 			case 'unchanged':
 				return undefined;
 			case 'ready': {
-				const evaluator = await createEvaluator(answer.module, {}, { builtins, fuel: task.fuel, dataImage: answer.data });
+				const memory = this.#made[0]?.giveUpMemory();
+				const evaluator = await createEvaluator(answer.module, {}, { builtins, fuel: task.fuel, dataImage: answer.data, ...(memory === undefined ? {} : { memory }) });
+				this.#made = [this.#made[1], evaluator];
 				warm(evaluator);
 				return { header: answer.header, judge: new EvaluatorJudge(evaluator, answer.header.revision, patternsOf(answer.patterns)) };
 			}
