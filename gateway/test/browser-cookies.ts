@@ -40,7 +40,13 @@ export function browser(origin: string): Browser {
 			}
 			const text = await response.text();
 			const isJson = response.headers.get('content-type')?.startsWith('application/json') ?? false;
-			return { status: response.status, headers: response.headers, text, json: isJson ? (JSON.parse(text) as Record<string, unknown>) : {}, setCookies };
+			return {
+				status: response.status,
+				headers: response.headers,
+				text,
+				json: isJson ? (JSON.parse(text) as Record<string, unknown>) : {},
+				setCookies,
+			};
 		},
 	};
 }

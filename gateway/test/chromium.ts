@@ -48,7 +48,8 @@ function isExecutable(file: string): boolean {
 export async function openChromium(t: Test): Promise<Browser | undefined> {
 	const executablePath = findChromium();
 	if (executablePath === undefined) {
-		const why = 'no Chromium: the pages are NOT tested in a browser. Install one (node gateway/test/chromium.ts does where it may), or name it in CHROMIUM';
+		const why =
+			'no Chromium: the pages are NOT tested in a browser. Install one (node gateway/test/chromium.ts does where it may), or name it in CHROMIUM';
 		if (process.env['CI'] !== undefined) throw new Error(why);
 		console.error(`\n${why}\n`);
 		return undefined;
@@ -64,7 +65,13 @@ function setUp(): string {
 	if (found !== undefined) return `Chromium for the tests of the pages: ${found}`;
 	const advice = 'install Chromium, or name it in CHROMIUM; without it the pages are not tested in a browser';
 	if (!isRoot || process.platform !== 'linux') return `No Chromium: ${advice}`;
-	const apt = (...args: string[]) => spawnSync('apt-get', args, { stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8', timeout: INSTALL_TIMEOUT_MS, env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
+	const apt = (...args: string[]) =>
+		spawnSync('apt-get', args, {
+			stdio: ['ignore', 'ignore', 'pipe'],
+			encoding: 'utf8',
+			timeout: INSTALL_TIMEOUT_MS,
+			env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+		});
 	console.log('No Chromium: installing the package chromium');
 	apt('update', '-q');
 	const { status, error, stderr } = apt('install', '-y', '-q', '--no-install-recommends', 'chromium');

@@ -34,7 +34,15 @@ export async function oidcProvider(t: Test): Promise<OidcProvider> {
 		person: undefined,
 		register(redirectUri) {
 			const provider = new Provider(issuer, {
-				clients: [{ client_id: CLIENT.clientId, client_secret: CLIENT.clientSecret, redirect_uris: [redirectUri], response_types: ['code'], grant_types: ['authorization_code'] }],
+				clients: [
+					{
+						client_id: CLIENT.clientId,
+						client_secret: CLIENT.clientSecret,
+						redirect_uris: [redirectUri],
+						response_types: ['code'],
+						grant_types: ['authorization_code'],
+					},
+				],
 				claims: { openid: ['sub'], email: ['email', 'email_verified'], groups: ['groups'] },
 				scopes: ['openid', 'email', 'groups'],
 				features: { devInteractions: { enabled: false } },

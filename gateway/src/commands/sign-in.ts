@@ -7,6 +7,10 @@ export function signInCommand(): Command {
 		const client = connect(options);
 		const { path, expiresAtMs } = await client.post<{ path: string; expiresAtMs: number }>('/api/sign-in-links');
 		const url = client.publicUrl + path;
-		print(options, { url, expiresAtMs }, () => `${paint('cyan', url)}\n${paint('dim', `opens the console, once; it ends ${relativeTime(expiresAtMs)}`)}`);
+		print(
+			options,
+			{ url, expiresAtMs },
+			() => `${paint('cyan', url)}\n${paint('dim', `opens the console, once; it ends ${relativeTime(expiresAtMs)}`)}`,
+		);
 	});
 }

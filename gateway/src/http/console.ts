@@ -51,9 +51,16 @@ export function serveConsole(app: FastifyInstance, folder: string): (reply: Fast
 	const assets = html === undefined ? new Map<string, Asset>() : readAssets(join(folder, 'assets'));
 
 	const page = (reply: FastifyReply): FastifyReply => {
-		if (html === undefined) return reply.code(503).type('text/plain; charset=utf-8').send('The console is not built: npm run ui:build, and start ToolGate again. The API works without it.\n');
+		if (html === undefined)
+			return reply
+				.code(503)
+				.type('text/plain; charset=utf-8')
+				.send('The console is not built: npm run ui:build, and start ToolGate again. The API works without it.\n');
 		const nonce = randomBytes(16).toString('base64');
-		return reply.header('content-security-policy', pagePolicy(nonce)).type('text/html; charset=utf-8').send(html.replaceAll(NONCE_PLACE, nonce));
+		return reply
+			.header('content-security-policy', pagePolicy(nonce))
+			.type('text/html; charset=utf-8')
+			.send(html.replaceAll(NONCE_PLACE, nonce));
 	};
 	for (const route of CLIENT_ROUTES) app.get(route, async (_request, reply) => page(reply));
 
@@ -61,7 +68,9 @@ export function serveConsole(app: FastifyInstance, folder: string): (reply: Fast
 		const asset = assets.get(params.name);
 		if (asset === undefined) throw new ToolGateError('NOT_FOUND', 'no such file of the console; load the page again');
 		void reply.headers({ 'content-type': asset.type, 'cache-control': 'public, max-age=31536000, immutable', vary: 'accept-encoding' });
-		return /\bgzip\b/.test(headers['accept-encoding'] ?? '') ? reply.header('content-encoding', 'gzip').send(asset.zipped()) : reply.send(asset.bytes);
+		return /\bgzip\b/.test(headers['accept-encoding'] ?? '')
+			? reply.header('content-encoding', 'gzip').send(asset.zipped())
+			: reply.send(asset.bytes);
 	});
 	return page;
 }

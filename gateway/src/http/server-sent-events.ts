@@ -20,7 +20,12 @@ export async function sendEvents(
 ): Promise<void> {
 	const headers = reply.getHeaders();
 	const { raw } = reply.hijack();
-	raw.writeHead(200, { ...(headers as Record<string, string>), 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
+	raw.writeHead(200, {
+		...(headers as Record<string, string>),
+		'content-type': 'text/event-stream',
+		'cache-control': 'no-store',
+		'x-accel-buffering': 'no',
+	});
 	raw.write(': stream\n\n');
 	raw.once('close', () => stop.abort());
 	const keepAlive = async () => {

@@ -42,7 +42,15 @@ export async function contextOf(approval: ApprovalView, { trail, definitionOf }:
 		const named = of.find((event) => event.tool !== undefined);
 		// The same call again, which waits for the same approval, is nothing else.
 		if (callId === undefined || named?.tool === undefined || of.some(({ approvalId }) => approvalId === approval.id)) return [];
-		return [{ callId, ...(named.server === undefined ? {} : { server: named.server }), tool: named.tool, atMs: of[0]!.timeMs, words: traceWords(of) }];
+		return [
+			{
+				callId,
+				...(named.server === undefined ? {} : { server: named.server }),
+				tool: named.tool,
+				atMs: of[0]!.timeMs,
+				words: traceWords(of),
+			},
+		];
 	});
 	return { calls: calls.toReversed().slice(0, MAX_CALLS), isOneSession: session !== undefined, definition };
 }

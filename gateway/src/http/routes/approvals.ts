@@ -46,7 +46,12 @@ export function approvalRoutes(api: FastifyInstance, deps: ApprovalRoutesDeps): 
 	api.get('/approvals/stream', async (request, reply) => {
 		const { session } = request.person;
 		const stop = new AbortController();
-		await sendEvents(reply, liveApprovals({ approvals, nowMs }, seenBy(request), stop.signal), stop, async () => session === undefined || isSignedIn(session));
+		await sendEvents(
+			reply,
+			liveApprovals({ approvals, nowMs }, seenBy(request), stop.signal),
+			stop,
+			async () => session === undefined || isSignedIn(session),
+		);
 	});
 
 	api.get<ById>('/approvals/:id', async (request) => seenBy(request)(await existing(request.params.id)));

@@ -110,7 +110,9 @@ export class Oidc {
 			return { kind: 'failed', problem: 'stranger', why: 'the provider has not verified the address', personId };
 		}
 		const named = claims[groupsClaim];
-		const groups = (Array.isArray(named) ? named : [named]).filter((group): group is string => typeof group === 'string').slice(0, MAX_GROUPS);
+		const groups = (Array.isArray(named) ? named : [named])
+			.filter((group): group is string => typeof group === 'string')
+			.slice(0, MAX_GROUPS);
 		if (!isKnown(personId) && !groups.some((group) => allowedGroups.includes(group))) {
 			return { kind: 'failed', problem: 'stranger', why: 'neither people nor signIn.oidc.allowedGroups names this person', personId };
 		}

@@ -47,17 +47,24 @@ export function identifier({ operatorToken, operator, sessions, cookieName, grou
 		const { authorization } = headers;
 		if (authorization !== undefined) {
 			const token = authorization.startsWith('Bearer ') ? authorization.slice(7) : '';
-			if (!isSame(token, operatorToken)) throw new ToolGateError('UNAUTHENTICATED', 'the operator token is wrong; it stands in operator.token of the data folder');
+			if (!isSame(token, operatorToken))
+				throw new ToolGateError('UNAUTHENTICATED', 'the operator token is wrong; it stands in operator.token of the data folder');
 			return { ...operator, isOperator: true, via: 'operator' };
 		}
 		const session = readCookie(headers.cookie, cookieName);
 		const found = session === undefined ? undefined : await sessions.find(session);
 		if (session === undefined || found === undefined) {
-			throw new ToolGateError('UNAUTHENTICATED', `${session === undefined ? 'nobody is signed in' : 'the session has ended'}: sign in (toolgate sign-in prints a link), or send the operator token`);
+			throw new ToolGateError(
+				'UNAUTHENTICATED',
+				`${session === undefined ? 'nobody is signed in' : 'the session has ended'}: sign in (toolgate sign-in prints a link), or send the operator token`,
+			);
 		}
 		const shown = headers[CSRF_HEADER];
 		if (method !== 'GET' && method !== 'HEAD' && !(typeof shown === 'string' && isSame(shown, csrfToken(session)))) {
-			throw new ToolGateError('CSRF_TOKEN', `a write of a signed-in person has to carry the token of the session in ${CSRF_HEADER}; GET /api/session tells it`);
+			throw new ToolGateError(
+				'CSRF_TOKEN',
+				`a write of a signed-in person has to carry the token of the session in ${CSRF_HEADER}; GET /api/session tells it`,
+			);
 		}
 		const groups = [...new Set([...groupsOf(found.personId), ...found.groups])];
 		return { id: found.personId, groups, isOperator: found.personId.toLowerCase() === operator.id.toLowerCase(), via: 'inbox', session };

@@ -30,7 +30,8 @@ export function signInRoutes(app: FastifyInstance, deps: SignInDeps, page: (repl
 	const { sessions, cookieName, oidc, keys, publicUrl, recordAct, nowMs, onNews } = deps;
 	const transactionCookie = `${cookieName}_oidc`;
 	const isSecure = publicUrl?.startsWith('https:') ?? false;
-	const originOf = ({ headers }: FastifyRequest): string => (publicUrl === undefined ? `http://${headers.host}` : new URL(publicUrl).origin);
+	const originOf = ({ headers }: FastifyRequest): string =>
+		publicUrl === undefined ? `http://${headers.host}` : new URL(publicUrl).origin;
 	const failed = (reply: FastifyReply, problem: SignInProblem) => reply.redirect(`/sign-in?problem=${problem}`, 303);
 
 	async function signIn(reply: FastifyReply, who: SignedIn, how: string, to: string): Promise<FastifyReply> {
@@ -68,7 +69,13 @@ export function signInRoutes(app: FastifyInstance, deps: SignInDeps, page: (repl
 			if (end.kind === 'signed in') return signIn(reply, end.who, 'oidc', transaction.to);
 			const { problem, why, personId } = end;
 			onNews(`signIn.oidc: ${why}`);
-			if (personId !== undefined) await recordAct({ what: 'sign-in refused', message: `${personId}: ${why}`, detail: { by: personId, how: 'oidc', why }, by: personId });
+			if (personId !== undefined)
+				await recordAct({
+					what: 'sign-in refused',
+					message: `${personId}: ${why}`,
+					detail: { by: personId, how: 'oidc', why },
+					by: personId,
+				});
 			return failed(reply, problem);
 		});
 	}
@@ -94,7 +101,11 @@ export function sessionRoutes(api: FastifyInstance, { sessions, cookieName, oper
 	/** A link for whoever holds the operator token; `path` belongs behind the address of this listener. */
 	api.post('/sign-in-links', { onRequest: demandOperator }, async ({ body }) => {
 		fields(body, []);
-		await recordAct({ what: 'sign-in link made', message: `for ${operator.id}, valid ${LINK_MINUTES} minutes`, detail: { for: operator.id } });
+		await recordAct({
+			what: 'sign-in link made',
+			message: `for ${operator.id}, valid ${LINK_MINUTES} minutes`,
+			detail: { for: operator.id },
+		});
 		const { code, expiresAtMs } = await sessions.createLink(operator.id);
 		return { path: `/sign-in?code=${code}`, expiresAtMs };
 	});
