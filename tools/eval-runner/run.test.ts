@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { until } from '../../gateway/test/until.ts';
 
 const root = new URL('../../', import.meta.url).pathname;
 
@@ -108,12 +109,7 @@ t.test('Ctrl-C ends at once with 130, and leaves no process and no folder behind
 	const tmp = t.testdir();
 	let pid = 0;
 	const ended = runner(t, ['--fresh', '--name', 'budget'], { TMPDIR: tmp }, (of) => (pid = of));
-	const { promise: isUp, resolve } = Promise.withResolvers<void>();
-	const looking = setInterval(() => {
-		if (readdirSync(tmp).some((name) => existsSync(join(tmp, name, 'logs/localstripe.log')))) resolve();
-	}, 20);
-	t.teardown(() => clearInterval(looking));
-	await isUp;
+	await until('the first service to start', () => readdirSync(tmp).some((name) => existsSync(join(tmp, name, 'logs/localstripe.log'))));
 	const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean);
 	process.kill(pid, 'SIGINT');
 	const { code } = await ended;
