@@ -1,0 +1,52 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { JsonObject } from '../src/domain.ts';
+
+export interface SoakUpstream {
+	readonly url: string;
+	/** How often it saw each call. */
+	readonly calls: ReadonlyMap<string, number>;
+	seen(): number;
+	close(): Promise<void>;
+}
+
+/** An MCP server with one tool, which says what it sees before it answers. */
+export async function startUpstream(onCall: (turn: string) => Promise<void>): Promise<SoakUpstream> {
+	const calls = new Map<string, number>();
+	const answer = async (message: JsonObject): Promise<JsonObject | undefined> => {
+		switch (message['method']) {
+			case 'initialize':
+				return { protocolVersion: '2025-06-18', capabilities: { tools: {} }, serverInfo: { name: 'soak', version: '1' } };
+			case 'tools/list':
+				return { tools: [{ name: 'list_recent_charges', inputSchema: { type: 'object' } }] };
+			case 'tools/call': {
+				const { arguments: args } = message['params'] as { arguments: { turn: string } };
+				calls.set(args.turn, (calls.get(args.turn) ?? 0) + 1);
+				await onCall(args.turn);
+				return { content: [{ type: 'text', text: args.turn }] };
+			}
+			default:
+				return undefined;
+		}
+	};
+	const server = createServer(async (request, response) => {
+		let body = '';
+		for await (const chunk of request) body += String(chunk);
+		if (request.method !== 'POST') return response.writeHead(405).end();
+		const message = JSON.parse(body) as JsonObject;
+		const result = await answer(message);
+		if (result === undefined) return response.writeHead(message['id'] === undefined ? 202 : 400).end();
+		return response.writeHead(200, { 'content-type': 'application/json', 'mcp-session-id': 'soak' }).end(JSON.stringify({ jsonrpc: '2.0', id: message['id']!, result }));
+	});
+	await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+	return {
+		url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`,
+		calls,
+		seen: () => calls.size,
+		close: () =>
+			new Promise((resolve) => {
+				server.close(() => resolve());
+				server.closeAllConnections();
+			}),
+	};
+}
