@@ -1,5 +1,7 @@
-import { writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -176,4 +178,41 @@ t.test('a token is sent, from a file as it stands at the moment', async (t) => {
 	const missing = await watch(t, server, { token: { file: `${file}-not-there` } });
 	t.match(missing.told[0], /the token can't be read \(ENOENT\)/);
 	await fromFile.source.close();
+});
+
+/** A certificate that signs itself, for 127.0.0.1. */
+function selfSigned(folder: string, name: string): { cert: string; key: string } {
+	const [cert, key] = [join(folder, `${name}.pem`), join(folder, `${name}.key`)];
+	execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', key, '-out', cert, '-days', '2', '-subj', `/CN=${name}`, '-addext', 'subjectAltName=IP:127.0.0.1'], { stdio: 'ignore' });
+	return { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') };
+}
+
+const hasOpenssl = (() => {
+	try {
+		execFileSync('openssl', ['version'], { stdio: 'ignore' });
+		return true;
+	} catch {
+		return false;
+	}
+})();
+
+t.test('both sides show a certificate, and only the right ones do', { skip: hasOpenssl ? false : 'openssl is not installed' }, async (t) => {
+	const folder = t.testdir();
+	const [service, gateway, stranger] = [selfSigned(folder, 'service'), selfSigned(folder, 'gateway'), selfSigned(folder, 'stranger')];
+	const bundles = new BundleServer();
+	bundles.publish('one');
+	const server = createTlsServer({ ...service, ca: gateway.cert, requestCert: true, rejectUnauthorized: true }, bundles.answer);
+	await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+	t.teardown(() => {
+		server.closeAllConnections();
+		server.close();
+	});
+	bundles.url = `https://127.0.0.1:${(server.address() as AddressInfo).port}/b`;
+	const told = async (tls: NonNullable<HttpSourceOptions['tls']>) => (await watch(t, bundles, { tls })).told[0];
+	t.equal(await told({ ca: service.cert, ...gateway }), 'one');
+	t.match(await told({ ca: service.cert }), /\/b: (?!no answer)/);
+	t.match(await told({ ca: service.cert, ...stranger }), /\/b: (?!no answer)/);
+	t.match(await told({ ...gateway }), /SELF_SIGNED/);
+	t.match(await told({ ca: stranger.cert, ...gateway }), /SELF_SIGNED|UNABLE_TO_VERIFY/);
+	t.equal(bundles.requests.filter(({ headers }) => headers['if-none-match'] === undefined).length, 1, 'nobody else got as far as asking');
 });
