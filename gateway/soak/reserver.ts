@@ -21,10 +21,9 @@ const ATTEMPTS_PER_WINDOW = 600;
 export const LIMIT = 4_000;
 const MAX_COST = 50;
 
-const { dsn, seed, earlier } = JSON.parse(process.argv[2] ?? '{}') as ReserverTask;
-if (import.meta.main) await run();
+if (import.meta.main) await run(JSON.parse(process.argv[2]!) as ReserverTask);
 
-async function run(): Promise<void> {
+async function run({ dsn, seed, earlier }: ReserverTask): Promise<void> {
 	const random = seeded(seed);
 	const sql = await openStore({ dsn, dataDir: '' });
 	const { processId } = await holdLease(sql, { onLost: (why) => fail(new Error(why)) });
