@@ -1,13 +1,10 @@
-import { randomUUID } from 'node:crypto';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import t, { type Test } from 'tap';
-import { ApprovalLedger } from '../src/approvals/approval-ledger.ts';
-import type { JsonObject, Tool } from '../src/domain.ts';
-import { conceal } from '../src/ledger-fixture.ts';
+import type { Page } from 'playwright-core';
+import t from 'tap';
 import { buildWhenStale } from '../../ui/build.ts';
 import { openAgent } from './agent.ts';
 import { build, type Built } from './build.ts';
 import { openChromium } from './chromium.ts';
+import { anApproval, openInbox } from './inbox.ts';
 import { until } from './until.ts';
 
 /** The inbox as a person has it: a real browser on a real gateway, with an agent that waits. */
@@ -17,35 +14,6 @@ const REFUND = { charge: 'ch_alice_4', amount: 4_200 };
 await buildWhenStale();
 const chromium = await openChromium(t);
 
-interface Inbox {
-	readonly page: Page;
-	/** What the browser complained about: breaches of the policy of the page, errors of scripts, dialogs that opened. */
-	readonly complaints: string[];
-}
-
-/** Signs in by a link, as the operator bob. */
-async function openInbox(t: Test, built: Built, path = '/', options: Parameters<Browser['newContext']>[0] = {}): Promise<Inbox> {
-	const context: BrowserContext = await chromium!.newContext({
-		viewport: { width: 1280, height: 800 },
-		reducedMotion: 'reduce',
-		...options,
-	});
-	t.teardown(() => context.close());
-	const page = await context.newPage();
-	page.setDefaultTimeout(10_000);
-	const complaints: string[] = [];
-	page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
-	page.on('pageerror', (error) => complaints.push(error.message));
-	page.on('dialog', (dialog) => {
-		complaints.push(`a dialog opened: ${dialog.message()}`);
-		void dialog.dismiss();
-	});
-	const { path: link } = (await built.api<{ path: string }>('POST', '/api/sign-in-links')).json;
-	await page.goto(built.peopleUrl + link);
-	if (path !== '/') await page.goto(built.peopleUrl + path);
-	return { page, complaints };
-}
-
 const text = (page: Page): Promise<string> => page.locator('body').innerText();
 
 t.test(
@@ -53,7 +21,7 @@ t.test(
 	{ skip: chromium === undefined },
 	async (t) => {
 		const built = await build(t);
-		const { page, complaints } = await openInbox(t, built);
+		const { page, complaints } = await openInbox(t, chromium!, built);
 		await page.getByText('Nothing waits for a person').waitFor();
 		t.match(await text(page), /A request appears here the moment a rule answers approvalRequired/, 'the empty page says what to do next');
 		t.equal(await page.title(), 'ToolGate');
@@ -92,7 +60,7 @@ t.test(
 	{ skip: chromium === undefined },
 	async (t) => {
 		const built = await build(t);
-		const { page, complaints } = await openInbox(t, built);
+		const { page, complaints } = await openInbox(t, chromium!, built);
 		const agent = await openAgent(built.mcpUrl);
 		const held = agent.call('create_refund', REFUND);
 		const other = agent.call('create_refund', { ...REFUND, amount: 100 });
@@ -131,73 +99,6 @@ t.test(
 	},
 );
 
-/** An approval with whatever text in it: policy and upstream would have to be hostile to get it there. */
-async function anApproval(
-	{ sql }: Built,
-	fields: {
-		tool?: string;
-		principal?: string;
-		agent?: string;
-		arguments?: JsonObject;
-		sent?: JsonObject;
-		message?: string;
-		approvers?: string[];
-	},
-): Promise<string> {
-	const { principal = 'alice@example.com', agent = 'agent', message = 'a person must agree', approvers = ['group:finance'] } = fields;
-	const [id, callId, decisionId] = [randomUUID(), randomUUID(), randomUUID()];
-	const [stream] = await sql.query<{ id: string }>('SELECT id FROM streams', []);
-	const tool: Tool = {
-		upstream: 'stripe',
-		name: fields.tool ?? 'create_refund',
-		listedName: '',
-		definition: {},
-		digest: 'sha256:0',
-		pinned: true,
-		validate: () => undefined,
-	};
-	const opened = await new ApprovalLedger(sql, stream!.id, conceal).open(
-		id,
-		{
-			event: {
-				version: 1,
-				id: randomUUID(),
-				kind: 'decision',
-				timeMs: sql.nowMs(),
-				decision: 'approvalRequired',
-				callId,
-				decisionId,
-				approvalId: id,
-				principal,
-				agent,
-				tool: tool.name,
-			},
-			call: { id: callId, caller: { principal: { id: principal }, agent: { id: agent }, session: { era: 'legacy' } } } as never,
-			tool,
-			decision: {
-				id: decisionId,
-				revision: 'sha256:r',
-				document: {
-					version: 1,
-					verdict: 'approvalRequired',
-					reasons: [{ rule: 'test.rule', message }],
-					approvals: [{ rule: 'test.rule', approvers, quorum: 1, ttlSeconds: 600 }],
-					budgets: [],
-					redactions: [],
-					limits: {},
-				},
-			},
-			argumentsDigest: id,
-			sentDigest: id,
-			recorded: fields.arguments ?? {},
-			sent: { ...fields.arguments, ...fields.sent },
-		},
-		100,
-	);
-	if (opened !== 'opened') throw new Error(opened);
-	return id;
-}
-
 /** One gateway for what follows: starting one costs more than what is tested on it. */
 let gateway: Promise<Built> | undefined;
 const shared = (): Promise<Built> => (gateway ??= build(t));
@@ -223,7 +124,7 @@ t.test(
 				__proto__x: 'y',
 			},
 		});
-		const { page, complaints } = await openInbox(t, built, `/approvals/${id}`);
+		const { page, complaints } = await openInbox(t, chromium!, built, `/approvals/${id}`);
 		await page.getByRole('heading', { level: 1 }).waitFor();
 		const shown = await text(page);
 		for (const part of [`t${evil} on`, `p${evil}`, `m${evil}`, `k${evil}`, `v${evil}`])
@@ -260,7 +161,7 @@ t.test(
 			arguments: { to: 'bob', note: 'call [us-ssn masked]' },
 			sent: { note: 'call 123-45-6789', card: '4242' },
 		});
-		const { page, complaints } = await openInbox(t, built, `/approvals/${id}`);
+		const { page, complaints } = await openInbox(t, chromium!, built, `/approvals/${id}`);
 		await page.getByText('call [us-ssn masked]', { exact: true }).waitFor();
 		const shown = await text(page);
 		t.equal(shown.match(/masked for the record; the tool gets the real value/g)?.length, 1);
@@ -281,7 +182,7 @@ t.test(
 			await anApproval(built, { tool: 'close_account' }),
 		];
 		await built.sql.query("UPDATE approvals SET state = 'outcome_unknown' WHERE id = $1", [unknown]);
-		const { page, complaints } = await openInbox(t, built, `/approvals/${foreign}`);
+		const { page, complaints } = await openInbox(t, chromium!, built, `/approvals/${foreign}`);
 		await page
 			.getByText("You can't approve it as bob@example.com: bob@example.com is not among the approvers that the rule names.")
 			.waitFor();
@@ -326,7 +227,7 @@ t.test(
 			tool: 'a_tool_with_a_name_that_is_longer_than_any_phone_is_wide_by_far',
 			arguments: { text: 'x'.repeat(500) },
 		});
-		const { page, complaints } = await openInbox(t, built, '/', {
+		const { page, complaints } = await openInbox(t, chromium!, built, '/', {
 			viewport: { width: 390, height: 844 },
 			isMobile: true,
 			hasTouch: true,
@@ -361,7 +262,7 @@ t.test(
 	async (t) => {
 		const built = await shared();
 		const id = await anApproval(built, {});
-		const { page } = await openInbox(t, built, `/approvals/${id}`);
+		const { page } = await openInbox(t, chromium!, built, `/approvals/${id}`);
 		await page.getByRole('heading', { name: 'create_refund on stripe' }).waitFor();
 		await built.api('POST', `/api/approvals/${id}/reject`, { reason: 'by another way' });
 		await page.getByText(/Rejected by bob@example\.com .*: “by another way”/).waitFor();
@@ -373,7 +274,7 @@ t.test(
 		await page.getByRole('heading', { name: 'Sign in to ToolGate' }).waitFor();
 		t.match(await text(page), /npx toolgate sign-in/);
 
-		const other = await openInbox(t, built);
+		const other = await openInbox(t, chromium!, built);
 		await other.page.getByRole('button', { name: 'bob@example.com' }).click();
 		await other.page.getByText('Sign out').click();
 		await other.page.getByRole('heading', { name: 'Sign in to ToolGate' }).waitFor();

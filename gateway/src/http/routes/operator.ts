@@ -12,7 +12,6 @@ export interface OperatorRoutesDeps {
 		/** @throws {ToolGateError} CONFLICT: there is nothing to go back to. */
 		rollback(): Promise<PolicyStatus>;
 	};
-	readonly budgets: { list(): Promise<object[]> };
 	readonly tokens: {
 		create(token: { name: string; principal: string; agent: string }): Promise<object>;
 		list(): Promise<object[]>;
@@ -47,8 +46,6 @@ export function operatorRoutes(api: FastifyInstance, { policy, tokens, tools, re
 		}
 		return policy.rollback();
 	});
-
-	api.get('/budgets', async () => ({ budgets: await budgets.list() }));
 
 	api.get('/tokens', async () => ({ tokens: await tokens.list() }));
 	api.post('/tokens', async (request) => {
