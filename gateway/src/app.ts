@@ -29,6 +29,7 @@ import { Tokens } from './http/tokens.ts';
 import { deriveKeys } from './keys.ts';
 import { LeasedAdmission } from './leased-admission.ts';
 import { McpEndpoint } from './mcp/endpoint.ts';
+import { SqlSessionStore } from './mcp/legacy/session-store.ts';
 import { Policy } from './policy/activation.ts';
 import { createInput } from './policy/input.ts';
 import { activationEvent, policyNews } from './policy/news.ts';
@@ -147,14 +148,16 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 		nowMs,
 		onFault,
 	};
+	const sessionLimits = {
+		total: config.limits.sessions,
+		perPrincipal: config.limits.sessionsPerPrincipal,
+		idleMs: config.limits.sessionIdleMinutes * 60_000,
+		ageMs: config.limits.sessionAgeHours * 3_600_000,
+	};
 	const mcp = new McpEndpoint({
 		gate: createGate({ ...deps, capabilities, upstreams }),
-		sessions: {
-			total: config.limits.sessions,
-			perPrincipal: config.limits.sessionsPerPrincipal,
-			idleMs: config.limits.sessionIdleMinutes * 60_000,
-			ageMs: config.limits.sessionAgeHours * 3_600_000,
-		},
+		sessions: sessionLimits,
+		sessionStore: new SqlSessionStore(store, sessionLimits),
 		keys,
 		callsPerPrincipal: config.limits.callsPerPrincipal,
 		jsonDepth: config.limits.jsonDepth,

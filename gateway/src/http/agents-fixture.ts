@@ -107,6 +107,16 @@ export interface OpenStream {
 	close(): void;
 }
 
+/** Sessions live as long as the process. */
+const NO_STORE: McpOptions['sessionStore'] = {
+	add: async () => {},
+	find: async () => undefined,
+	used: async () => {},
+	end: async () => {},
+	prune: async () => {},
+	onEnd: async () => async () => {},
+};
+
 export interface Settings {
 	mcp?: Partial<McpOptions>;
 	auth?: Partial<AuthenticateOptions>;
@@ -123,6 +133,7 @@ export async function listen(t: Test, settings: Settings = {}): Promise<Listener
 		gate,
 		sessions: { total: 10_000, perPrincipal: 100, idleMs: 1_800_000, ageMs: 86_400_000 },
 		callsPerPrincipal: 64,
+		sessionStore: NO_STORE,
 		keys: deriveKeys(Buffer.alloc(32)),
 		keepAliveMs: 15_000,
 		jsonDepth: 64,

@@ -60,10 +60,10 @@ export function buildAgentsListener(deps: AgentsDeps): FastifyInstance {
 	}
 	void app.register(async (scope) => mcpRoutes(scope, deps));
 	app.addHook('preClose', async () => {
-		deps.mcp.close();
 		// Answers under way go out first; connections that are kept alive after them would hold up the end.
 		const closing = setInterval(() => app.server.closeIdleConnections(), CLOSE_IDLE_EVERY_MS);
 		app.server.once('close', () => clearInterval(closing));
+		await deps.mcp.close();
 	});
 	return app;
 }
@@ -124,8 +124,8 @@ function mcpRoutes(app: FastifyInstance, deps: AgentsDeps): void {
 				entry.done();
 			}
 		});
-		app.get(path, async (request, reply) => send(reply, mcp.get(exchangeOf(request, reply))));
-		app.delete(path, async (request, reply) => send(reply, mcp.delete(exchangeOf(request, reply))));
+		app.get(path, async (request, reply) => send(reply, await mcp.get(exchangeOf(request, reply))));
+		app.delete(path, async (request, reply) => send(reply, await mcp.delete(exchangeOf(request, reply))));
 		app.route({
 			url: path,
 			method: ['PUT', 'PATCH', 'OPTIONS', 'HEAD'],

@@ -51,13 +51,13 @@ export class McpEndpoint {
 	}
 
 	/** @throws {ToolGateError} */
-	get(exchange: Exchange): 'streamed' {
+	async get(exchange: Exchange): Promise<'streamed'> {
 		demandSessions(exchange);
 		return this.#legacy.get(exchange);
 	}
 
 	/** @throws {ToolGateError} */
-	delete(exchange: Exchange): HttpAnswer {
+	async delete(exchange: Exchange): Promise<HttpAnswer> {
 		demandSessions(exchange);
 		return this.#legacy.delete(exchange);
 	}
@@ -74,10 +74,10 @@ export class McpEndpoint {
 	}
 
 	/** Ends what would never end by itself; answers under way still go out, also as streams. */
-	close(): void {
+	async close(): Promise<void> {
 		this.#listChanges.close();
-		this.#legacy.close();
 		this.#modern.close();
+		await this.#legacy.close();
 	}
 }
 

@@ -10,13 +10,16 @@ import { initializeResult, readIntroduction } from './initialize.ts';
 import { News } from './news.ts';
 import { Reply } from './reply.ts';
 import { LegacyRequests } from './requests.ts';
-import { type Session, type SessionLimits, Sessions } from './sessions.ts';
+import type { Session } from './session.ts';
+import type { SessionStore } from './session-store.ts';
+import { type SessionLimits, Sessions } from './sessions.ts';
 import { Streams } from './streams.ts';
 import { isLegacyVersion, LEGACY_VERSIONS } from './versions.ts';
 
 export interface LegacyOptions {
 	readonly gate: Gate;
 	readonly sessions: SessionLimits;
+	readonly sessionStore: SessionStore;
 	/** How long an answer may take before it becomes a stream, and the distance of keep-alive comments. */
 	readonly keepAliveMs: number;
 	/** A message was dropped: one that no one here is to hear. */
@@ -41,10 +44,18 @@ export class LegacyEndpoint {
 		this.#options = options;
 		const { nowMs, keepAliveMs } = options;
 		this.#streams = new Streams({ nowMs, keepAliveMs });
-		this.#sessions = new Sessions({ limits: options.sessions, streams: this.#streams, nowMs, onEnd: (session) => options.gate.sessionEnded(session) });
+		this.#sessions = new Sessions({
+			limits: options.sessions,
+			streams: this.#streams,
+			store: options.sessionStore,
+			onRestored: (session, params) => void options.gate.openSession(session, params),
+			onEnd: (session) => options.gate.sessionEnded(session),
+			onFault: options.onFault,
+			nowMs,
+		});
 		this.#requests = new LegacyRequests(options.gate, calls);
 		this.#news = new News(this.#sessions, options.gate);
-		this.#sweeper = setInterval(() => this.#sessions.sweep(), SWEEP_MS);
+		this.#sweeper = setInterval(() => void this.#sessions.sweep().catch(options.onFault), SWEEP_MS);
 		this.#sweeper.unref();
 	}
 
@@ -56,7 +67,7 @@ export class LegacyEndpoint {
 	/** Answers one message. @throws {ToolGateError} what is answered with a status of its own. */
 	async post(message: RpcMessage, exchange: Exchange, unreadable?: ArgumentProblem): Promise<PostAnswer> {
 		if (message.kind === 'request' && message.method === 'initialize') return this.#initialize(message, exchange);
-		const session = this.#sessionOf(exchange);
+		const session = await this.#sessionOf(exchange);
 		if (message.kind === 'request') return this.#request(message, session, exchange, unreadable);
 		if (message.kind === 'notification') this.#notification(message, session);
 		else if (!session.questions.answer(message)) this.#options.onDropped('response');
@@ -64,8 +75,8 @@ export class LegacyEndpoint {
 	}
 
 	/** The session's standing stream, or with `Last-Event-ID` the one that broke off. */
-	get(exchange: Exchange): 'streamed' {
-		const session = this.#sessionOf(exchange);
+	async get(exchange: Exchange): Promise<'streamed'> {
+		const session = await this.#sessionOf(exchange);
 		const lastEventId = exchange.headers['last-event-id'];
 		const [, number, sequence] = typeof lastEventId === 'string' ? (/^(\d{1,10})-(\d{1,10})$/.exec(lastEventId) ?? []) : [];
 		// An id of another session, or of a stream long gone, finds nothing: the agent gets a new stream.
@@ -75,8 +86,8 @@ export class LegacyEndpoint {
 		return 'streamed';
 	}
 
-	delete(exchange: Exchange): HttpAnswer {
-		this.#sessions.end(this.#sessionOf(exchange));
+	async delete(exchange: Exchange): Promise<HttpAnswer> {
+		this.#sessions.end(await this.#sessionOf(exchange));
 		return { status: 204 };
 	}
 
@@ -91,12 +102,13 @@ export class LegacyEndpoint {
 	}
 
 	/** Ends the standing streams and what agents were asked, which nothing else would end; streams of calls under way end with their answers. */
-	close(): void {
+	async close(): Promise<void> {
 		clearInterval(this.#sweeper);
 		for (const session of this.#sessions) {
 			session.standing?.end();
 			session.questions.close();
 		}
+		await this.#sessions.close().catch(this.#options.onFault);
 	}
 
 	async #initialize(request: RpcRequest, { identity, upstream }: Exchange): Promise<HttpAnswer> {
@@ -107,6 +119,7 @@ export class LegacyEndpoint {
 			void this.#options.gate.openSession(session, request.params);
 			const result = initializeResult(introduction.version, await this.#options.gate.describe(upstream));
 			session.offers = isObject(result['capabilities']) ? result['capabilities'] : {};
+			await this.#sessions.keep(session, request.params);
 			return { status: 200, headers: { 'mcp-session-id': session.id }, body: rpcResult(request.id, result) };
 		} catch (error) {
 			if (session !== undefined) this.#sessions.end(session);
@@ -114,14 +127,14 @@ export class LegacyEndpoint {
 		}
 	}
 
-	#sessionOf({ headers, identity, upstream }: Exchange): Session {
+	async #sessionOf({ headers, identity, upstream }: Exchange): Promise<Session> {
 		const version = headers['mcp-protocol-version'];
 		if (version !== undefined && !isLegacyVersion(String(version))) {
 			throw new ToolGateError('PROTOCOL_VERSION', `MCP-Protocol-Version is not one of ${LEGACY_VERSIONS.join(', ')}`);
 		}
 		const id = headers['mcp-session-id'];
 		if (typeof id !== 'string' || id === '') throw new ToolGateError('SESSION_REQUIRED', 'Mcp-Session-Id is missing: send initialize first, then the id from its answer');
-		const session = this.#sessions.find(id, identity.principal.id, upstream);
+		const session = await this.#sessions.find(id, identity.principal.id, upstream);
 		if (session === undefined) throw new ToolGateError('SESSION_UNKNOWN', 'the session is unknown or has ended: send initialize again');
 		return session;
 	}

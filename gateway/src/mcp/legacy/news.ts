@@ -4,7 +4,8 @@ import type { Gate, ListKind } from '../exchange.ts';
 import { withoutOwnMeta } from '../message.ts';
 import { isAbout } from '../subscribed.ts';
 import { isWanted } from '../log-levels.ts';
-import type { Session, Sessions } from './sessions.ts';
+import type { Session } from './session.ts';
+import type { Sessions } from './sessions.ts';
 
 /** What belongs to no request and goes to the standing streams of sessions. */
 export class News {

@@ -5,7 +5,7 @@ import type { PostAnswer } from '../exchange.ts';
 import { isWanted } from '../log-levels.ts';
 import { isObject } from '../../json-object.ts';
 import { withoutOwnMeta } from '../message.ts';
-import type { Session } from './sessions.ts';
+import type { Session } from './session.ts';
 import type { EventStream } from './streams.ts';
 
 /**

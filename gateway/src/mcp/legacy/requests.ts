@@ -9,7 +9,7 @@ import { LOG_LEVELS } from '../log-levels.ts';
 import { type RpcRequest, rpcResult } from '../message.ts';
 import { encodeCall, encodeRelayed } from '../outcome.ts';
 import type { Reply } from './reply.ts';
-import type { Session } from './sessions.ts';
+import type { Session } from './session.ts';
 
 export interface Asker {
 	readonly caller: Caller;

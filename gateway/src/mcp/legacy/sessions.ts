@@ -1,91 +1,8 @@
-import { randomBytes } from 'node:crypto';
-import type { Caller, JsonObject } from '../../domain.ts';
-import type { AgentSession } from '../exchange.ts';
-import type { RequestId } from '../message.ts';
-import type { Introduction } from './initialize.ts';
-import { Questions } from './questions.ts';
-import { EventStream, type Streams } from './streams.ts';
-import { hasPrimingEvent, type LegacyVersion } from './versions.ts';
-
-const ID_BYTES = 24; // 192 random bits
-
-/** One agent's session: bound to the principal and the path that began it. */
-export class Session implements AgentSession {
-	readonly id = randomBytes(ID_BYTES).toString('base64url');
-	readonly principalId: string;
-	readonly upstream: string | undefined;
-	readonly introduction: Introduction;
-	readonly createdMs: number;
-	usedMs: number;
-	/** Requests under way, by id: how a cancellation finds its call. */
-	readonly underWay = new Map<RequestId, { cancel(): void }>();
-	/** What upstreams ask the agent inside its calls. */
-	readonly questions = new Questions();
-	/** Resources whose changes it wants to hear of, by the URIs that it uses, with who asked. */
-	readonly subscriptions = new Map<string, Caller>();
-	/** What its `initialize` was answered with. */
-	offers: JsonObject = {};
-	/** The least level of log messages the agent wants; undefined: all. */
-	logLevel: string | undefined;
-	readonly #streams: Streams;
-	readonly #resumable = new Map<number, EventStream>();
-	#nextStream = 1;
-	/** The stream of the GET. */
-	#standing: EventStream | undefined;
-
-	constructor(principalId: string, upstream: string | undefined, introduction: Introduction, streams: Streams, nowMs: number) {
-		this.principalId = principalId;
-		this.upstream = upstream;
-		this.introduction = introduction;
-		this.createdMs = nowMs;
-		this.usedMs = nowMs;
-		this.#streams = streams;
-	}
-
-	get version(): LegacyVersion {
-		return this.introduction.version;
-	}
-
-	/** Something is open: it isn't idle. */
-	get isBusy(): boolean {
-		return this.underWay.size > 0 || this.#standing?.isConnected === true;
-	}
-
-	/** The stream that a GET reads; a second GET takes the place of the first. */
-	stand(): EventStream {
-		if (this.#standing !== undefined) this.#drop(this.#standing);
-		this.#standing = this.newStream();
-		return this.#standing;
-	}
-
-	get standing(): EventStream | undefined {
-		return this.#standing;
-	}
-
-	newStream(): EventStream {
-		const stream = new EventStream(this.#nextStream++, this.#streams, hasPrimingEvent(this.version));
-		for (const [number, old] of this.#resumable) if (!this.#streams.has(old)) this.#resumable.delete(number);
-		this.#resumable.set(stream.number, stream);
-		return stream;
-	}
-
-	/** The stream with this number, of this session only. */
-	streamNumbered(number: number): EventStream | undefined {
-		const stream = this.#resumable.get(number);
-		return stream !== undefined && this.#streams.has(stream) ? stream : undefined;
-	}
-
-	/** Ends every stream. Calls under way go on: ending a session is not cancelling. */
-	close(): void {
-		this.questions.close();
-		for (const stream of this.#resumable.values()) this.#drop(stream);
-	}
-
-	#drop(stream: EventStream): void {
-		this.#streams.remove(stream);
-		this.#resumable.delete(stream.number);
-	}
-}
+import type { JsonObject } from '../../domain.ts';
+import { type Introduction, readIntroduction } from './initialize.ts';
+import { Session } from './session.ts';
+import type { SessionStore } from './session-store.ts';
+import type { Streams } from './streams.ts';
 
 export interface SessionLimits {
 	readonly total: number;
@@ -94,20 +11,36 @@ export interface SessionLimits {
 	readonly ageMs: number;
 }
 
-/** The sessions of this process, the longest unused first. */
+export interface SessionsOptions {
+	readonly limits: SessionLimits;
+	readonly streams: Streams;
+	readonly store: SessionStore;
+	/** One that another process began is used here. */
+	readonly onRestored: (session: Session, params: JsonObject) => void;
+	/** One is over, here at least. */
+	readonly onEnd: (session: Session) => void;
+	/** The store could not do what nobody waits for. */
+	readonly onFault: (error: unknown) => void;
+	readonly nowMs: () => number;
+}
+
+/** Ids look like this; anything else is no session's. */
+const ID = /^[\w-]{32}$/;
+
+/** The sessions that are used in this process, the longest unused first. The store has those of all processes. */
 export class Sessions {
-	readonly #limits: SessionLimits;
-	readonly #streams: Streams;
-	readonly #onEnd: (session: Session) => void;
-	readonly #nowMs: () => number;
+	readonly #options: SessionsOptions;
 	readonly #all = new Map<string, Session>();
 	readonly #byPrincipal = new Map<string, Map<string, Session>>();
+	readonly #restoring = new Map<string, Promise<Session | undefined>>();
+	readonly #listening: Promise<() => Promise<void>>;
+	#sweptMs: number;
 
-	constructor({ limits, streams, onEnd, nowMs }: { limits: SessionLimits; streams: Streams; onEnd: (session: Session) => void; nowMs: () => number }) {
-		this.#limits = limits;
-		this.#streams = streams;
-		this.#onEnd = onEnd;
-		this.#nowMs = nowMs;
+	constructor(options: SessionsOptions) {
+		this.#options = options;
+		this.#sweptMs = options.nowMs();
+		this.#listening = options.store.onEnd((id) => this.#forget(this.#all.get(id)));
+		this.#listening.catch(options.onFault);
 	}
 
 	get size(): number {
@@ -116,11 +49,33 @@ export class Sessions {
 
 	/** Begins a session; where there are too many, the longest idle one makes room. */
 	begin(principalId: string, upstream: string | undefined, introduction: Introduction): Session {
+		const { limits, streams, nowMs } = this.#options;
 		const own = this.#byPrincipal.get(principalId);
-		if (own !== undefined && own.size >= this.#limits.perPrincipal) this.end(longestIdle(own));
-		if (this.#all.size >= this.#limits.total) this.end(longestIdle(this.#all));
-		const session = new Session(principalId, upstream, introduction, this.#streams, this.#nowMs());
+		if (own !== undefined && own.size >= limits.perPrincipal) this.end(longestIdle(own));
+		if (this.#all.size >= limits.total) this.#forget(longestIdle(this.#all));
+		const session = new Session({ principalId, upstream, introduction, createdMs: nowMs() }, streams);
 		this.#put(session);
+		return session;
+	}
+
+	/** Makes the session outlive this process. Without its store it does not, and is as good as any otherwise. */
+	async keep({ id, principalId, upstream, offers }: Session, { protocolVersion, capabilities, clientInfo }: JsonObject): Promise<void> {
+		const { store, limits, onFault } = this.#options;
+		const params: JsonObject = { protocolVersion: protocolVersion!, ...(capabilities === undefined ? {} : { capabilities }), ...(clientInfo === undefined ? {} : { clientInfo }) };
+		await store.add({ id, principalId, upstream, params, offers }, limits.perPrincipal).catch(onFault);
+	}
+
+	/**
+	 * The session, used now; undefined when there is none, it has expired, or it is another principal's or another path's.
+	 * @throws {StoreUnavailable} it is not known here, and nobody can say.
+	 */
+	async find(id: string, principalId: string, upstream: string | undefined): Promise<Session | undefined> {
+		const known = this.#all.get(id);
+		if (known !== undefined && (known.principalId !== principalId || known.upstream !== upstream)) return undefined;
+		// Unused here for too long says nothing of other replicas.
+		if (known !== undefined && this.#isExpired(known)) this.#forget(known);
+		const session = this.#all.get(id) ?? (await this.#restore(id, principalId, upstream));
+		if (session !== undefined) this.touch(session);
 		return session;
 	}
 
@@ -129,45 +84,78 @@ export class Sessions {
 		return this.#all.get(id);
 	}
 
-	/** The session, used now; undefined when there is none, it has expired, or it is another principal's or another path's. */
-	find(id: string, principalId: string, upstream: string | undefined): Session | undefined {
-		const session = this.#all.get(id);
-		if (session === undefined || session.principalId !== principalId || session.upstream !== upstream) return undefined;
-		if (this.#isExpired(session, this.#nowMs())) {
-			this.end(session);
-			return undefined;
-		}
-		this.touch(session);
-		return session;
-	}
-
 	/** Marks the session as used now, unless it has ended. */
 	touch(session: Session): void {
 		if (!this.#all.has(session.id)) return;
-		session.usedMs = this.#nowMs();
+		session.usedMs = this.#options.nowMs();
 		this.#remove(session);
 		this.#put(session);
 	}
 
+	/** Ends the session everywhere. */
 	end(session: Session): void {
-		if (!this.#remove(session)) return;
-		session.close();
-		this.#onEnd(session);
+		this.#forget(session);
+		this.#options.store.end(session.id).catch(this.#options.onFault);
 	}
 
-	/** Ends what has expired. */
-	sweep(): void {
-		const now = this.#nowMs();
-		for (const session of this.#all.values()) if (this.#isExpired(session, now)) this.end(session);
+	/** Forgets what has expired, and tells the store what was used since the last time. @throws {StoreUnavailable} */
+	async sweep(): Promise<void> {
+		const { store, nowMs } = this.#options;
+		const since = this.#sweptMs;
+		this.#sweptMs = nowMs();
+		const used: string[] = [];
+		for (const session of this.#all.values()) {
+			if (this.#isExpired(session)) this.#forget(session);
+			else if (session.isBusy || session.usedMs >= since) used.push(session.id);
+		}
+		await store.used(used);
+		await store.prune();
+	}
+
+	/** Keeps what is known for the next start. @throws {StoreUnavailable} */
+	async close(): Promise<void> {
+		await this.sweep();
+		await (await this.#listening)();
 	}
 
 	[Symbol.iterator](): IterableIterator<Session> {
 		return this.#all.values();
 	}
 
-	#isExpired(session: Session, nowMs: number): boolean {
-		if (nowMs - session.createdMs >= this.#limits.ageMs) return true;
-		return !session.isBusy && nowMs - session.usedMs >= this.#limits.idleMs;
+	/** Looks whether another process knows the session; requests at the same time share one look. */
+	async #restore(id: string, principalId: string, upstream: string | undefined): Promise<Session | undefined> {
+		if (!ID.test(id)) return undefined;
+		const key = JSON.stringify([id, principalId, upstream]);
+		const looking = this.#restoring.get(key) ?? this.#load(id, principalId, upstream).finally(() => this.#restoring.delete(key));
+		this.#restoring.set(key, looking);
+		return looking;
+	}
+
+	async #load(id: string, principalId: string, upstream: string | undefined): Promise<Session | undefined> {
+		const { store, streams, limits, onRestored } = this.#options;
+		const found = await store.find(id, principalId, upstream);
+		if (found === undefined) return undefined;
+		const { params, offers, createdMs } = found;
+		const session = new Session({ id, principalId, upstream, introduction: readIntroduction(params), createdMs, offers }, streams);
+		const own = this.#byPrincipal.get(principalId);
+		if (own !== undefined && own.size >= limits.perPrincipal) this.#forget(longestIdle(own));
+		if (this.#all.size >= limits.total) this.#forget(longestIdle(this.#all));
+		this.#put(session);
+		onRestored(session, params);
+		return session;
+	}
+
+	#isExpired(session: Session): boolean {
+		const { limits, nowMs } = this.#options;
+		if (nowMs() - session.createdMs >= limits.ageMs) return true;
+		return !session.isBusy && nowMs() - session.usedMs >= limits.idleMs;
+	}
+
+	/** It may go on elsewhere. */
+	#forget(session: Session | undefined): void {
+		if (session === undefined || !this.#remove(session)) return;
+		session.close();
+		this.#options.onEnd(session);
 	}
 
 	/** At the end of both maps: they are kept in the order of use. */
