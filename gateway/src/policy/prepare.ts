@@ -56,10 +56,15 @@ const IDLE_MS = 10_000;
  * is left for this thread is a copy of memory, in slices. One bundle at a time.
  */
 export class Preparation {
+	readonly #idleMs: number;
 	#worker: Worker | undefined;
 	/** The last two evaluators. The newer one is in force; the other is asked by calls in flight at most, and its memory serves the next. */
 	#made: [Evaluator | undefined, Evaluator | undefined] = [undefined, undefined];
 	#idle: NodeJS.Timeout | undefined;
+
+	constructor({ idleMs = IDLE_MS } = {}) {
+		this.#idleMs = idleMs;
+	}
 
 	/**
 	 * A judge for the bundle, proved by its self-test; undefined when it is the active one.
@@ -84,8 +89,10 @@ export class Preparation {
 
 	async close(): Promise<void> {
 		clearTimeout(this.#idle);
-		await this.#worker?.terminate();
+		const worker = this.#worker;
+		// Before it ends: the next bundle is not for one that is ending.
 		this.#worker = undefined;
+		await worker?.terminate();
 	}
 
 	async #ask(task: PrepareTask): Promise<PrepareAnswer> {
@@ -104,7 +111,7 @@ export class Preparation {
 		} finally {
 			answered.abort();
 			worker.unref();
-			this.#idle = setTimeout(() => void this.close(), IDLE_MS).unref();
+			this.#idle = setTimeout(() => void this.close(), this.#idleMs).unref();
 		}
 	}
 }

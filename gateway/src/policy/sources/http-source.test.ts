@@ -160,7 +160,7 @@ t.test('a service that is not there is a problem, not a hang', async (t) => {
 	server.mood = () => {};
 	const began = performance.now();
 	const { source } = await watch(t, server, { timeoutMs: 60_000 });
-	t.ok(performance.now() - began < 5_000, 'a start does not wait for it');
+	t.ok(performance.now() - began < 20_000, 'a start does not wait for it');
 	await t.rejects(Promise.all([source.read(), source.close()]), { code: 'BUNDLE' }, 'closing ends what is under way');
 });
 

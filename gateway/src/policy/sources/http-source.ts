@@ -29,7 +29,7 @@ const RETRY_JITTER = 0.2;
 /** A service that holds nothing back, although it says so, is asked no more often than this. */
 const SHORTEST_POLL_MS = 500;
 /** So long a start waits for the first bundle. */
-const FIRST_LOOK_MS = 1_000;
+const FIRST_LOOK_MS = 3_000;
 const BODY_PAUSE_MS = 10_000;
 const WHOLE_BODY_MS = 120_000;
 
