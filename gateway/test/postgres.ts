@@ -66,7 +66,8 @@ async function launch(command: readonly string[], options: { uid?: number; gid?:
 	for await (const line of createInterface({ input: child.stderr })) {
 		said.push(line);
 		if (line.includes('ready to accept connections')) break;
-		if (/FATAL/.test(line)) {
+		// One that comes too early is told so, and means no harm to the server.
+		if (/FATAL/.test(line) && !line.includes('is starting up')) {
 			child.stdin.end();
 			throw new Error(`PostgreSQL does not start: ${said.join('\n')}`);
 		}

@@ -46,7 +46,7 @@ t.test('[serve.refuses] what can not work ends at once with one line that names 
 		cases.map(async ([what, config, says], n) => {
 			const file = writeConfig(t, { policy: { bundle }, dataDir: dataDirs[n], ...config });
 			const running = startCli(t, ['serve', '--config', file]);
-			const end = await Promise.race([running.end, new Promise<undefined>((resolve) => setTimeout(resolve, 20_000, undefined))]);
+			const end = await Promise.race([running.end, new Promise<undefined>((resolve) => setTimeout(resolve, 60_000, undefined).unref())]);
 			t.match(end, { code: 2 }, `${what}: ${running.said()}`);
 			t.match(running.said(), says, what);
 			t.notMatch(running.said(), /\n\s+at |unexpected/, what);
@@ -63,7 +63,7 @@ t.test('[store.unwritable] a data folder that can not be written is said on the 
 	rmSync(blocked);
 	mkdirSync(blocked);
 	cpSync(await embeddedDataDir(t), join(blocked, 'data'), { recursive: true });
-	await until('the gateway', async () => (await gateway.ready().catch(() => undefined))?.status === 200, 30_000);
+	await until('the gateway', async () => (await gateway.ready().catch(() => undefined))?.status === 200, 60_000);
 });
 
 t.test('[serve.one-owner] a data folder has one owner; a second gateway is refused by name, the operator token is in a file of its own', async (t) => {

@@ -54,7 +54,7 @@ async function startServe(t: Test, configFile: string, agents: number, forPeople
 	await until('the gateway to answer', async () => {
 		if (cli.process.exitCode !== null) throw new Error(`toolgate serve ended: ${cli.said()}`);
 		return ready().catch(() => undefined);
-	}, 30_000);
+	}, 60_000);
 	return {
 		mcpUrl: `http://127.0.0.1:${agents}/mcp`,
 		peopleUrl,
