@@ -21,7 +21,8 @@ const service = group(
 						token: optionalText('The token.', { isSecret: true }),
 						token_path: optionalText('A file that holds it, read before each request.'),
 					},
-					({ token, token_path }) => (token !== undefined && token_path !== undefined ? 'token and token_path exclude each other' : undefined),
+					({ token, token_path }) =>
+						token !== undefined && token_path !== undefined ? 'token and token_path exclude each other' : undefined,
 				),
 				client_tls: group(
 					'By a client certificate.',
@@ -30,21 +31,29 @@ const service = group(
 						private_key: optionalText('File of its key, in PEM.'),
 						private_key_passphrase: optionalText('Passphrase of the key.', { isSecret: true }),
 					},
-					({ cert, private_key }) => ((cert === undefined) !== (private_key === undefined) ? 'cert and private_key belong together' : undefined),
+					({ cert, private_key }) =>
+						(cert === undefined) !== (private_key === undefined) ? 'cert and private_key belong together' : undefined,
 				),
 			},
 			({ bearer, client_tls }) =>
-				client_tls.cert !== undefined && (bearer.token ?? bearer.token_path) !== undefined ? 'expected one method: bearer or client_tls' : undefined,
+				client_tls.cert !== undefined && (bearer.token ?? bearer.token_path) !== undefined
+					? 'expected one method: bearer or client_tls'
+					: undefined,
 		),
-		tls: group('How the service is recognised.', { ca_cert: optionalText('File of the certificates that may sign its own, in PEM, in place of the well-known ones.') }),
+		tls: group('How the service is recognised.', {
+			ca_cert: optionalText('File of the certificates that may sign its own, in PEM, in place of the well-known ones.'),
+		}),
 	},
 	({ url }) => (url === undefined ? 'url is missing' : undefined),
 );
 
-export const signing = group('What the signature of the bundle has to be. Keys stand under opa.keys; where there are any, an unsigned bundle is refused.', {
-	keyid: optionalText('The key that counts; otherwise the signature names it.'),
-	scope: optionalText("The scope that it is signed for; otherwise the key's own."),
-});
+export const signing = group(
+	'What the signature of the bundle has to be. Keys stand under opa.keys; where there are any, an unsigned bundle is refused.',
+	{
+		keyid: optionalText('The key that counts; otherwise the signature names it.'),
+		scope: optionalText("The scope that it is signed for; otherwise the key's own."),
+	},
+);
 
 const bundle = group('The bundle.', {
 	service: optionalText('Name of the service; the only one may be left out.'),
@@ -56,7 +65,11 @@ const bundle = group('The bundle.', {
 		{
 			min_delay_seconds: whole('At least so long between two requests.', { fallback: 60, min: 1, max: DAY }),
 			max_delay_seconds: whole('At most so long.', { fallback: 120, min: 1, max: DAY }),
-			long_polling_timeout_seconds: whole('How long a service that can do so may hold a request until something is new; 0: not at all.', { fallback: 0, min: 0, max: 3600 }),
+			long_polling_timeout_seconds: whole('How long a service that can do so may hold a request until something is new; 0: not at all.', {
+				fallback: 0,
+				min: 0,
+				max: 3600,
+			}),
 		},
 		({ min_delay_seconds: min, max_delay_seconds: max }) => (max < min ? 'max_delay_seconds is less than min_delay_seconds' : undefined),
 	),
@@ -66,10 +79,17 @@ const bundle = group('The bundle.', {
 const key = group(
 	'One key that bundles are verified with.',
 	{
-		key: text('A public key or certificate in PEM, or the file that holds it; for HS256 and its kind the shared secret.', { fallback: '', isSecret: true }),
-		algorithm: choice('The only algorithm that it verifies.', ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'HS256', 'HS384', 'HS512'], {
-			fallback: 'RS256',
+		key: text('A public key or certificate in PEM, or the file that holds it; for HS256 and its kind the shared secret.', {
+			fallback: '',
+			isSecret: true,
 		}),
+		algorithm: choice(
+			'The only algorithm that it verifies.',
+			['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'HS256', 'HS384', 'HS512'],
+			{
+				fallback: 'RS256',
+			},
+		),
 		scope: optionalText('What bundles have to be signed for.'),
 		allow_hmac: flag('Accept HS256 and its kind: whoever verifies with such a key can sign with it.', { fallback: false }),
 	},
@@ -98,7 +118,8 @@ export const opaSchema = group(
 		const [name, { service: wanted, resource }] = first;
 		if (resource?.startsWith('file:')) return `bundles.${name}.resource: a file is named by policy.bundle`;
 		const known = Object.keys(services);
-		if (wanted === undefined && known.length !== 1) return `bundles.${name}.service: expected one of ${known.join(', ') || 'opa.services, which is empty'}`;
+		if (wanted === undefined && known.length !== 1)
+			return `bundles.${name}.service: expected one of ${known.join(', ') || 'opa.services, which is empty'}`;
 		if (wanted !== undefined && !known.includes(wanted)) return `bundles.${name}.service: there is no service ${wanted} under opa.services`;
 		return undefined;
 	},
@@ -119,7 +140,9 @@ export function withAbsolutePaths(opa: OpaConfig, absolute: (path: string) => st
 			},
 			tls: { ca_cert: path(tls.ca_cert) },
 		})),
-		keys: mapped(opa.keys, (each) => (each.algorithm.startsWith('HS') || each.key.includes('-----BEGIN') ? each : { ...each, key: absolute(each.key) })),
+		keys: mapped(opa.keys, (each) =>
+			each.algorithm.startsWith('HS') || each.key.includes('-----BEGIN') ? each : { ...each, key: absolute(each.key) },
+		),
 	};
 }
 

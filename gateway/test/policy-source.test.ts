@@ -20,26 +20,47 @@ t.test('an operator goes one policy back, by command; the trail says who, and th
 	};
 	ship(versioned(1));
 	const gateway = await build(t, { config: { policy: { bundle } } });
-	const policy = (...args: string[]) => cli(t, ['policy', ...args, '--config', gateway.configFile, '--url', gateway.peopleUrl], { env: { TOOLGATE_OPERATOR_TOKEN: OPERATOR_TOKEN } });
-	const active = (revision: string) => until(revision, async () => (await gateway.api<PolicyStatus>('GET', '/api/policy')).json.active?.revision === revision);
+	const policy = (...args: string[]) =>
+		cli(t, ['policy', ...args, '--config', gateway.configFile, '--url', gateway.peopleUrl], {
+			env: { TOOLGATE_OPERATOR_TOKEN: OPERATOR_TOKEN },
+		});
+	const active = (revision: string) =>
+		until(revision, async () => (await gateway.api<PolicyStatus>('GET', '/api/policy')).json.active?.revision === revision);
 
 	t.match(await policy('rollback'), { code: 1, stderr: 'toolgate: there is no earlier bundle to go back to\n' });
 	ship(versioned(2));
 	await active('r2');
-	t.match(await policy('status'), { code: 0, stdout: /active.*revision r2, version 2.*\nbefore {2}revision r1, version 1: toolgate policy rollback goes back to it/s });
-	t.match(await policy('rollback'), { code: 0, stderr: '', stdout: /active.*revision r1, version 1.*\nrolled back {2}from revision r2, version 2, until a newer version comes/s });
+	t.match(await policy('status'), {
+		code: 0,
+		stdout: /active.*revision r2, version 2.*\nbefore {2}revision r1, version 1: toolgate policy rollback goes back to it/s,
+	});
+	t.match(await policy('rollback'), {
+		code: 0,
+		stderr: '',
+		stdout: /active.*revision r1, version 1.*\nrolled back {2}from revision r2, version 2, until a newer version comes/s,
+	});
 
 	const agent = await openAgent(gateway.mcpUrl);
 	t.equal((await agent.call('get_charge', { charge: 'ch_alice_1' })).word, 'ok');
 	t.equal((await gateway.events()).findLast(({ tool }) => tool === 'get_charge')?.revision, 'r1');
 	t.match(await policy('reload'), { code: 1, stdout: /refused.*version 2 was rolled back/s });
-	const ready = (await (await fetch(`${gateway.peopleUrl}/readyz`)).json()) as { isReady: boolean; parts: { part: string; says: string }[] };
+	const ready = (await (await fetch(`${gateway.peopleUrl}/readyz`)).json()) as {
+		isReady: boolean;
+		parts: { part: string; says: string }[];
+	};
 	t.match(ready, { isReady: true });
-	t.match(ready.parts.find(({ part }) => part === 'policy')?.says, /revision r1; the newer bundle was refused: version 2 is not accepted: version 2 was rolled back/);
+	t.match(
+		ready.parts.find(({ part }) => part === 'policy')?.says,
+		/revision r1; the newer bundle was refused: version 2 is not accepted: version 2 was rolled back/,
+	);
 	t.match(await policy('reload', '--force', '--json'), { code: 0, stdout: /"revision": "r2"/ });
-	t.match((await gateway.api('POST', '/api/policy/reload', { force: 'yes' })).json, { error: { code: 'BAD_INPUT', message: 'force: expected true or false' } });
+	t.match((await gateway.api('POST', '/api/policy/reload', { force: 'yes' })).json, {
+		error: { code: 'BAD_INPUT', message: 'force: expected true or false' },
+	});
 
-	const acts = (await gateway.events()).filter(({ kind }) => kind === 'operator' || kind === 'activation').map(({ kind, message, revision, principal }) => [kind, message, revision ?? principal]);
+	const acts = (await gateway.events())
+		.filter(({ kind }) => kind === 'operator' || kind === 'activation')
+		.map(({ kind, message, revision, principal }) => [kind, message, revision ?? principal]);
 	t.strictSame(
 		acts.filter(([, message]) => !message!.startsWith('bundle refused')),
 		[
@@ -77,7 +98,9 @@ t.test('a signed bundle comes from a service, and is still there after a restart
 		dataDir: join(t.testdir(), 'data'),
 		opa: {
 			labels: { region: 'eu' },
-			services: { plane: { url: `http://127.0.0.1:${(service.address() as AddressInfo).port}`, credentials: { bearer: { token: 'abc' } } } },
+			services: {
+				plane: { url: `http://127.0.0.1:${(service.address() as AddressInfo).port}`, credentials: { bearer: { token: 'abc' } } },
+			},
 			bundles: { main: { persist: true, polling: { min_delay_seconds: 1, max_delay_seconds: 1 } } },
 			keys: { prod: { key: publicKey, algorithm: 'ES256' } },
 		},

@@ -49,7 +49,10 @@ export function bundleCommand(): Command {
 		.command('verify')
 		.description('is it signed, by whom, and as it was signed')
 		.argument('<bundle>', 'a .tar.gz or a folder')
-		.option('--key <file>', 'public key or certificate in PEM; for HS256 and its kind the file of the secret. Otherwise the keys of the configuration')
+		.option(
+			'--key <file>',
+			'public key or certificate in PEM; for HS256 and its kind the file of the secret. Otherwise the keys of the configuration',
+		)
 		.addOption(algorithmOption('what the key verifies').default('RS256'))
 		.option('--key-id <id>', 'the key that counts; otherwise the signature names it')
 		.option('--scope <scope>', 'what it has to be signed for')
@@ -77,8 +80,21 @@ async function inspect(path: string, { json }: JsonOption): Promise<void> {
 	files.delete(SIGNATURES_FILE);
 	const { revision, version, digest, entrypoints, manifest, wasm, data } = bundleOf(files);
 	const { builtins, missingBuiltins } = await createEvaluator(wasm, data);
-	const packages = [...files].flatMap(([name, bytes]) => (name.endsWith('.rego') ? (summaryOf(Buffer.from(bytes).toString('utf8')) ?? []) : []));
-	const facts = { revision, version, digest, roots: manifest['roots'] ?? [''], entrypoints, packages, builtins, missingBuiltins, files: Object.fromEntries([...files].map(([name, bytes]) => [name, bytes.length])), signature: claims };
+	const packages = [...files].flatMap(([name, bytes]) =>
+		name.endsWith('.rego') ? (summaryOf(Buffer.from(bytes).toString('utf8')) ?? []) : [],
+	);
+	const facts = {
+		revision,
+		version,
+		digest,
+		roots: manifest['roots'] ?? [''],
+		entrypoints,
+		packages,
+		builtins,
+		missingBuiltins,
+		files: Object.fromEntries([...files].map(([name, bytes]) => [name, bytes.length])),
+		signature: claims,
+	};
 	if (json) return console.log(JSON.stringify(facts, undefined, 2));
 	const rows: [string, string][] = [
 		['revision', revision],
@@ -92,7 +108,14 @@ async function inspect(path: string, { json }: JsonOption): Promise<void> {
 		]),
 		['builtins', builtins.join(', ') || 'none'],
 		...(missingBuiltins.length === 0 ? [] : [['missing', missingBuiltins.join(', ')] as [string, string]]),
-		['signature', claims === undefined ? 'none' : `${Object.entries(claims).map((claim) => claim.join(' ')).join(', ')} (not verified)`],
+		[
+			'signature',
+			claims === undefined
+				? 'none'
+				: `${Object.entries(claims)
+						.map((claim) => claim.join(' '))
+						.join(', ')} (not verified)`,
+		],
 	];
 	for (const [name, value] of rows) console.log(`${paint('dim', name.padEnd(10))}  ${safe(value)}`);
 }
@@ -105,19 +128,26 @@ async function verify(path: string, { json, ...options }: VerifyOptions): Promis
 	try {
 		const { signature, revision, version } = bundleOf(files, verification);
 		facts = { revision, version, signature };
-		if (!json) console.log(`${paint('green', 'good')}  revision ${safe(revision)}, version ${version}, signed by ${signature!.keyid} (${signature!.algorithm})`);
+		if (!json)
+			console.log(
+				`${paint('green', 'good')}  revision ${safe(revision)}, version ${version}, signed by ${signature!.keyid} (${signature!.algorithm})`,
+			);
 	} catch (error) {
 		if ((error as { code?: string }).code !== 'BUNDLE') throw error;
 		failure = (error as Error).message;
 	}
-	if (json) console.log(JSON.stringify({ isGood: failure === undefined, ...facts, ...(failure === undefined ? {} : { why: failure }) }, undefined, 2));
+	if (json)
+		console.log(
+			JSON.stringify({ isGood: failure === undefined, ...facts, ...(failure === undefined ? {} : { why: failure }) }, undefined, 2),
+		);
 	if (failure !== undefined) throw new CommandFailure(1, `${path}: ${failure}`);
 }
 
 function trusted({ key, keyId, algorithm = 'RS256', scope, config }: VerifyOptions): Verification {
 	const rest = scope === undefined ? {} : { scope };
 	// Whoever names the secret on the command line has opted in.
-	if (key !== undefined) return { keys: { [keyId ?? 'key']: { key: secretOrPem(key, algorithm), algorithm, allowHmac: true } }, keyid: keyId ?? 'key', ...rest };
+	if (key !== undefined)
+		return { keys: { [keyId ?? 'key']: { key: secretOrPem(key, algorithm), algorithm, allowHmac: true } }, keyid: keyId ?? 'key', ...rest };
 	const { policy, opa } = loadConfig(config).config;
 	const signing = Object.values(opa.bundles)[0]?.signing ?? policy.signing;
 	const { verification } = verificationOf(opa, { keyid: keyId ?? signing.keyid, scope: scope ?? signing.scope }, '--key-id');
@@ -132,7 +162,15 @@ async function sign(path: string, { key, keyId, algorithm, scope, out, json }: S
 	const text = read(key);
 	const signs = algorithm ?? algorithmOf(text, key);
 	try {
-		files.set(SIGNATURES_FILE, signFiles(files, { key: secretOrPem(key, signs), algorithm: signs, ...(keyId === undefined ? {} : { keyid: keyId }), ...(scope === undefined ? {} : { scope }) }));
+		files.set(
+			SIGNATURES_FILE,
+			signFiles(files, {
+				key: secretOrPem(key, signs),
+				algorithm: signs,
+				...(keyId === undefined ? {} : { keyid: keyId }),
+				...(scope === undefined ? {} : { scope }),
+			}),
+		);
 	} catch (error) {
 		if (!(error instanceof KeyProblem)) throw error;
 		throw new CommandFailure(2, `${key}: ${error.message}`);
@@ -140,7 +178,10 @@ async function sign(path: string, { key, keyId, algorithm, scope, out, json }: S
 	const isFolder = out === undefined && (await stat(path)).isDirectory();
 	const target = isFolder ? join(path, SIGNATURES_FILE) : (out ?? path);
 	await replace(target, isFolder ? files.get(SIGNATURES_FILE)! : packFiles(files));
-	if (json) return console.log(JSON.stringify({ out: target, revision, version, algorithm: signs, ...(keyId === undefined ? {} : { keyid: keyId }) }, undefined, 2));
+	if (json)
+		return console.log(
+			JSON.stringify({ out: target, revision, version, algorithm: signs, ...(keyId === undefined ? {} : { keyid: keyId }) }, undefined, 2),
+		);
 	console.log(`${paint('green', 'signed')}  ${target}, ${signs}, revision ${safe(revision)}`);
 }
 

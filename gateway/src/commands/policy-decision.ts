@@ -27,7 +27,10 @@ export function decisionCommands(): Command[] {
 	const decision = (name: string, says: string, show: (explanation: Explanation) => string[]): Command =>
 		new Command(name)
 			.description(says)
-			.argument('<input>', 'a JSON file with the input, or - for standard input; what is left out of principal, agent, session and time is filled in')
+			.argument(
+				'<input>',
+				'a JSON file with the input, or - for standard input; what is left out of principal, agent, session and time is filled in',
+			)
 			.option('--bundle <path>', 'a .tar.gz or a folder (default: policy.bundle of the configuration)')
 			.option('--config <file>', 'the configuration (default: toolgate.yaml)')
 			.option('--json', 'as JSON')
@@ -40,7 +43,10 @@ export function decisionCommands(): Command[] {
 			});
 	return [
 		decision('eval', 'one decision: the verdict; exit code 1 when it is deny', (explanation) => [wordOf(explanation)]),
-		decision('explain', 'one decision: the verdict, the rules behind it, and what would release it', (explanation) => [wordOf(explanation), ...linesOf(explanation).map((line) => `  ${line}`)]),
+		decision('explain', 'one decision: the verdict, the rules behind it, and what would release it', (explanation) => [
+			wordOf(explanation),
+			...linesOf(explanation).map((line) => `  ${line}`),
+		]),
 	];
 }
 
@@ -49,14 +55,18 @@ const wordOf = ({ hasAccess, document }: Explanation): string => (hasAccess ? do
 async function decide(file: string, options: DecisionOptions): Promise<Explanation> {
 	const input = readInput(file);
 	const { policy, opa } = loadConfig(options.config).config;
-	if (options.bundle === undefined && Object.keys(opa.bundles).length > 0) throw new CommandFailure(2, 'the bundle comes from a service: name a file with --bundle');
+	if (options.bundle === undefined && Object.keys(opa.bundles).length > 0)
+		throw new CommandFailure(2, 'the bundle comes from a service: name a file with --bundle');
 	const files = new Map(unpackFiles(await readPacked(options.bundle ?? policy.bundle)));
 	const { verification } = verificationOf(opa, policy.signing, 'policy.signing');
 	// Nothing is at stake here: without a key a signature is passed over.
 	if (verification === undefined) files.delete(SIGNATURES_FILE);
 	const { wasm, data, revision } = bundleOf(files, verification);
 	try {
-		return explain(new EvaluatorJudge(await createEvaluator(wasm, data, { fuel: policy.fuel }), revision, patternsOf(namedPatterns(data))), input);
+		return explain(
+			new EvaluatorJudge(await createEvaluator(wasm, data, { fuel: policy.fuel }), revision, patternsOf(namedPatterns(data))),
+			input,
+		);
 	} catch (error) {
 		if (!(error instanceof PolicyError)) throw error;
 		throw new CommandFailure(1, `policy_error: ${error.message}`);

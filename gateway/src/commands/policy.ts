@@ -9,11 +9,13 @@ export function policyCommand(): Command {
 	const command = new Command('policy').description('the policy in force');
 	for (const each of [...authoringCommands(), ...decisionCommands()]) command.addCommand(each);
 	command.addCommand(
-		operatorCommand('status', 'the active bundle and the one before, and why the last one was refused').action(async (options: CommonOptions) => {
-			const status = await connect(options).get<PolicyStatus>('/api/policy');
-			print(options, status, () => show(status));
-			if (status.active === undefined || status.problem !== undefined) process.exitCode = 1;
-		}),
+		operatorCommand('status', 'the active bundle and the one before, and why the last one was refused').action(
+			async (options: CommonOptions) => {
+				const status = await connect(options).get<PolicyStatus>('/api/policy');
+				print(options, status, () => show(status));
+				if (status.active === undefined || status.problem !== undefined) process.exitCode = 1;
+			},
+		),
 	);
 	command.addCommand(
 		operatorCommand('reload', 'read the bundle again now')
@@ -25,10 +27,12 @@ export function policyCommand(): Command {
 			}),
 	);
 	command.addCommand(
-		operatorCommand('rollback', 'one revision back; it stays until a newer version than the present one comes').action(async (options: CommonOptions) => {
-			const status = await connect(options).post<PolicyStatus>('/api/policy/rollback');
-			print(options, status, () => show(status));
-		}),
+		operatorCommand('rollback', 'one revision back; it stays until a newer version than the present one comes').action(
+			async (options: CommonOptions) => {
+				const status = await connect(options).post<PolicyStatus>('/api/policy/rollback');
+				print(options, status, () => show(status));
+			},
+		),
 	);
 	return command;
 }

@@ -1,4 +1,15 @@
-import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+	appendFileSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	renameSync,
+	rmSync,
+	symlinkSync,
+	unlinkSync,
+	writeFileSync,
+} from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -47,7 +58,11 @@ function folderOf(t: Test): string {
 	return folder;
 }
 
-async function start(t: Test, source: BundleSource, { keepIn = folderOf(t), verification }: Partial<ConstructorParameters<typeof Policy>[0]> = {}): Promise<Started> {
+async function start(
+	t: Test,
+	source: BundleSource,
+	{ keepIn = folderOf(t), verification }: Partial<ConstructorParameters<typeof Policy>[0]> = {},
+): Promise<Started> {
 	const changes: string[] = [];
 	const faults: unknown[] = [];
 	const policy = new Policy({
@@ -138,7 +153,10 @@ t.test('a roll-back leads one revision back and lasts until a newer version come
 	await t.rejects(policy.rollback(), { code: 'CONFLICT' });
 	for (const again of [versioned(6), versioned(6, 'r6b'), versioned(5, 'r5b')]) {
 		await hand.give(again);
-		t.match(policy.status(), { active: { revision: 'r5' }, problem: { why: /version 6 was rolled back, only a newer one replaces it; toolgate policy reload --force takes it/ } });
+		t.match(policy.status(), {
+			active: { revision: 'r5' },
+			problem: { why: /version 6 was rolled back, only a newer one replaces it; toolgate policy reload --force takes it/ },
+		});
 	}
 	t.match(await policy.reload(), { active: { revision: 'r5' } });
 	await hand.give(versioned(7));
@@ -149,7 +167,10 @@ t.test('a roll-back leads one revision back and lasts until a newer version come
 	t.match(await policy.reload({ force: true }), { active: { revision: 'r6' }, rolledBack: undefined }, 'forced');
 	await hand.give(versioned(5));
 	t.match(policy.status(), { active: { revision: 'r6' }, problem: { why: /version 5 is not accepted: version 6 is active/ } });
-	t.strictSame(changes.filter((change) => !change.startsWith('refused')), ['activated r5', 'activated r6', 'rolledBack r5', 'activated r7', 'rolledBack r5', 'activated r6']);
+	t.strictSame(
+		changes.filter((change) => !change.startsWith('refused')),
+		['activated r5', 'activated r6', 'rolledBack r5', 'activated r7', 'rolledBack r5', 'activated r6'],
+	);
 });
 
 t.test('versions and a roll-back outlive a restart; what was kept is verified again', async (t) => {
@@ -166,7 +187,11 @@ t.test('versions and a roll-back outlive a restart; what was kept is verified ag
 	await newer.policy.rollback();
 
 	const rolledBack = await restart(new Hand(versioned(4)));
-	t.match(rolledBack.policy.status(), { active: { revision: 'r3' }, rolledBack: { revision: 'r4' }, problem: { why: /version 4 was rolled back/ } });
+	t.match(rolledBack.policy.status(), {
+		active: { revision: 'r3' },
+		rolledBack: { revision: 'r4' },
+		problem: { why: /version 4 was rolled back/ },
+	});
 	t.equal(rolledBack.policy.judge().revision, 'r3');
 
 	const [kept] = readdirSync(keepIn).filter((file) => file.endsWith('.bundle'));
@@ -205,7 +230,10 @@ t.test('a persisted bundle serves until the source answers, and only if it is st
 	t.match(await cold.policy.reload(), { active: { revision: 'signed' }, problem: { why: 'the service is away' } });
 	const unpersisted = await start(t, new Away(packed), { keepIn, verification });
 	t.throws(() => unpersisted.policy.judge(), { message: /the service is away/ });
-	const rekeyed = await start(t, new Away(packed, true), { keepIn, verification: { keys: { prod: { key: ecPair().publicKey, algorithm: 'ES256' } } } });
+	const rekeyed = await start(t, new Away(packed, true), {
+		keepIn,
+		verification: { keys: { prod: { key: ecPair().publicKey, algorithm: 'ES256' } } },
+	});
 	t.throws(() => rekeyed.policy.judge(), { name: 'PolicyError' });
 	t.match(rekeyed.changes, ['refused none', 'refused none']);
 });
@@ -219,7 +247,8 @@ t.test('a folder that can not be written keeps nobody from a new policy', async 
 
 t.test('a file is followed as it is replaced, half written, taken away and put back', async (t) => {
 	const file = join(t.testdir(), 'bundle.tar.gz');
-	const active = (policy: Policy, revision: string) => until(`revision ${revision}`, () => policy.status().active?.revision === revision && policy.status().problem === undefined);
+	const active = (policy: Policy, revision: string) =>
+		until(`revision ${revision}`, () => policy.status().active?.revision === revision && policy.status().problem === undefined);
 	writeFileSync(file, versioned(1));
 	const { policy, changes } = await start(t, new FileSource(file));
 	t.equal(policy.judge().revision, 'r1');

@@ -145,7 +145,10 @@ export class Policy {
 	async #offer(packed: Uint8Array, force = false): Promise<void> {
 		this.#outage = undefined;
 		const floor = force ? undefined : this.#floor();
-		const gate: Gate = { ...(this.#active === undefined ? {} : { activeDigest: this.#active.digest }), ...(floor === undefined ? {} : { floor }) };
+		const gate: Gate = {
+			...(this.#active === undefined ? {} : { activeDigest: this.#active.digest }),
+			...(floor === undefined ? {} : { floor }),
+		};
 		const prepared = await this.#prepare(packed, gate);
 		if (prepared === undefined) this.#refusal = undefined;
 		else await this.#activate(prepared, packed, { ...this.#before(prepared) });
@@ -154,10 +157,16 @@ export class Policy {
 	#floor(): Gate['floor'] {
 		const { active, rolledBack } = this.#last ?? {};
 		if (rolledBack !== undefined) {
-			return { version: rolledBack.version + 1, says: `version ${rolledBack.version} was rolled back, only a newer one replaces it; toolgate policy reload --force takes it all the same` };
+			return {
+				version: rolledBack.version + 1,
+				says: `version ${rolledBack.version} was rolled back, only a newer one replaces it; toolgate policy reload --force takes it all the same`,
+			};
 		}
 		if (active === undefined) return undefined;
-		return { version: active.version, says: `version ${active.version} ${this.#active === undefined ? 'was active before' : 'is active'}, and an older one needs toolgate policy rollback or reload --force` };
+		return {
+			version: active.version,
+			says: `version ${active.version} ${this.#active === undefined ? 'was active before' : 'is active'}, and an older one needs toolgate policy rollback or reload --force`,
+		};
 	}
 
 	/** What a rollback from the new bundle leads to. */
@@ -184,10 +193,18 @@ export class Policy {
 		return this.#preparation.prepare({ packed, gate, fuel, ...(verification === undefined ? {} : { verification }) });
 	}
 
-	async #activate({ header, judge }: Prepared, packed: Uint8Array, { previous, rolledBack }: Pick<KeptState, 'previous' | 'rolledBack'>): Promise<void> {
+	async #activate(
+		{ header, judge }: Prepared,
+		packed: Uint8Array,
+		{ previous, rolledBack }: Pick<KeptState, 'previous' | 'rolledBack'>,
+	): Promise<void> {
 		const { digest, revision, version } = header;
 		const isRollback = rolledBack !== undefined && this.#active !== undefined;
-		this.#last = { active: { digest, revision, version }, ...(previous === undefined ? {} : { previous }), ...(rolledBack === undefined ? {} : { rolledBack }) };
+		this.#last = {
+			active: { digest, revision, version },
+			...(previous === undefined ? {} : { previous }),
+			...(rolledBack === undefined ? {} : { rolledBack }),
+		};
 		this.#judge = judge;
 		this.#active = { ...header, activatedAtMs: Date.now() };
 		this.#refusal = undefined;

@@ -25,7 +25,10 @@ export function refuseBundle(why: string, options?: ErrorOptions): never {
  */
 export async function readPacked(path: string): Promise<Buffer> {
 	const found = await stat(path).catch((cause: NodeJS.ErrnoException) =>
-		refuseBundle(cause.code === 'ENOENT' ? `${path}: no such file; build it with npm run policy:build` : `${path} can't be read (${cause.code})`, { cause }),
+		refuseBundle(
+			cause.code === 'ENOENT' ? `${path}: no such file; build it with npm run policy:build` : `${path} can't be read (${cause.code})`,
+			{ cause },
+		),
 	);
 	if (found.isDirectory()) return packFolder(path);
 	if (!found.isFile()) return refuseBundle(`${path} is neither a file nor a folder`);
@@ -75,7 +78,9 @@ async function packFolder(folder: string): Promise<Buffer> {
 		const named = relative(folder, path).split(sep).join('/');
 		if (entry.isDirectory()) continue;
 		if (!entry.isFile()) refuseBundle(`${named} is a link or a device; only files and folders are accepted`);
-		const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => refuseBundle(`${path} can't be read (${cause.code})`, { cause }));
+		const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) =>
+			refuseBundle(`${path} can't be read (${cause.code})`, { cause }),
+		);
 		bytesInAll += bytes.length;
 		if (bytesInAll > MAX_UNPACKED_BYTES) refuseBundle(`${folder}: more than ${MAX_UNPACKED_BYTES} bytes`);
 		if (entries.push({ path: named, bytes }) > MAX_FILES) refuseBundle(`${folder}: more than ${MAX_FILES} files`);

@@ -20,7 +20,11 @@ export interface Changes {
 export function filesWith({ manifest, data, files = {} }: Changes = {}): Files {
 	const changed: Files = new Map(defaultFiles);
 	const text = (path: string, content: string) => changed.set(path, Buffer.from(content));
-	if (manifest !== undefined) text('.manifest', JSON.stringify({ ...(JSON.parse(Buffer.from(defaultFiles.get('.manifest')!).toString()) as JsonObject), ...manifest }));
+	if (manifest !== undefined)
+		text(
+			'.manifest',
+			JSON.stringify({ ...(JSON.parse(Buffer.from(defaultFiles.get('.manifest')!).toString()) as JsonObject), ...manifest }),
+		);
 	if (data !== undefined) text('data.json', typeof data === 'string' ? data : JSON.stringify(data));
 	for (const [path, content] of Object.entries(files)) {
 		if (content === undefined) changed.delete(path);
@@ -33,7 +37,8 @@ export function filesWith({ manifest, data, files = {} }: Changes = {}): Files {
 export const bundleWith = (changes?: Changes): Buffer => packFiles(filesWith(changes));
 
 /** A packed bundle of that version, whose revision is `r<version>` unless said. */
-export const versioned = (version: number, revision = `r${version}`, changes: Changes = {}): Buffer => bundleWith({ ...changes, manifest: { ...changes.manifest, revision, metadata: { version } } });
+export const versioned = (version: number, revision = `r${version}`, changes: Changes = {}): Buffer =>
+	bundleWith({ ...changes, manifest: { ...changes.manifest, revision, metadata: { version } } });
 
 export function unpackInto(folder: string, files: Files): void {
 	for (const [path, bytes] of files) {

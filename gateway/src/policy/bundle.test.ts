@@ -36,13 +36,16 @@ t.test('an archive gives back what was put into it, whatever the names and sizes
 	const step = fc.stringMatching(/^[a-z0-9_-]{1,60}$/);
 	const path = fc.array(step, { minLength: 1, maxLength: 4 }).map((steps) => steps.join('/'));
 	fc.assert(
-		fc.property(fc.uniqueArray(fc.record({ path, bytes: fc.uint8Array({ maxLength: 1500 }) }), { selector: (each) => each.path, maxLength: 6 }), (entries) => {
-			const read = readTar(writeTar(entries));
-			t.strictSame(
-				read.map((each) => ({ path: each.path, bytes: Buffer.from(each.bytes) })),
-				entries.map((each) => ({ path: each.path, bytes: Buffer.from(each.bytes) })),
-			);
-		}),
+		fc.property(
+			fc.uniqueArray(fc.record({ path, bytes: fc.uint8Array({ maxLength: 1500 }) }), { selector: (each) => each.path, maxLength: 6 }),
+			(entries) => {
+				const read = readTar(writeTar(entries));
+				t.strictSame(
+					read.map((each) => ({ path: each.path, bytes: Buffer.from(each.bytes) })),
+					entries.map((each) => ({ path: each.path, bytes: Buffer.from(each.bytes) })),
+				);
+			},
+		),
 		{ numRuns: 50 },
 	);
 	t.throws(() => writeTar([{ path: 'x'.repeat(101), bytes: Buffer.alloc(0) }]), TarError);
@@ -51,7 +54,11 @@ t.test('an archive gives back what was put into it, whatever the names and sizes
 
 t.test('archives as other programs write them', (t) => {
 	const names = (bytes: Buffer) => readTar(bytes).map(({ path }) => path);
-	t.strictSame(names(archive(entry('/a/b'), entry('./c'), entry('d/', { type: '5' }))), ['a/b', 'c'], 'leading slashes and dots go, folders are passed over');
+	t.strictSame(
+		names(archive(entry('/a/b'), entry('./c'), entry('d/', { type: '5' }))),
+		['a/b', 'c'],
+		'leading slashes and dots go, folders are passed over',
+	);
 	t.strictSame(names(archive(entry('name', { prefix: 'some/folder' }))), ['some/folder/name']);
 	const long = `${'folder/'.repeat(30)}name`;
 	t.strictSame(names(archive(entry('PaxHeaders', { type: 'x', content: paxRecord(`path=${long}`) }), entry('short'))), [long]);
@@ -127,12 +134,17 @@ t.test('a bundle that lacks something, or has what we would pass over, is refuse
 		[{ files: { 'data.yaml': 'a: 1' } }, /^data\.yaml: only data\.json/],
 		[{ files: { 'patch.json': '{}' } }, /delta is not accepted/],
 		[{ data: { toolgate: { rules: { payments: {} } } } }, /data under toolgate\.rules/],
-		[{ files: { 'rules/a/b/b.rego': '# why\n\npackage toolgate.rules.a.b\n' } }, /^rules\/a\/b\/b\.rego: package toolgate\.rules\.a\.b would never be asked/],
+		[
+			{ files: { 'rules/a/b/b.rego': '# why\n\npackage toolgate.rules.a.b\n' } },
+			/^rules\/a\/b\/b\.rego: package toolgate\.rules\.a\.b would never be asked/,
+		],
 		[{ files: { 'rules/a/b.rego': 'package toolgate.rules.a["b"]\n' } }, /would never be asked/],
 	];
 	for (const [changes, message] of cases) t.throws(() => openBundle(bundleWith(changes)), { code: 'BUNDLE', message }, String(message));
 	t.throws(() => openBundle(gzipSync(Buffer.alloc(65 * 1024 * 1024))), { message: /more than 67108864 bytes unpacked/ }, 'a bomb');
-	t.throws(() => openBundle(packFiles(new Map(Array.from({ length: 10_001 }, (_, index) => [`f${index}`, Buffer.alloc(0)])))), { message: /10001 files/ });
+	t.throws(() => openBundle(packFiles(new Map(Array.from({ length: 10_001 }, (_, index) => [`f${index}`, Buffer.alloc(0)])))), {
+		message: /10001 files/,
+	});
 	t.equal(openBundle(bundleWith({ files: { 'rules/a/a.rego': 'package toolgate.rules.a\n' } })).version, 1);
 	t.end();
 });
@@ -141,7 +153,8 @@ t.test('what is known of a bundle does not hang on how it was packed', async (t)
 	const folder = t.testdir();
 	unpackInto(folder, filesWith());
 	const [fromFile, fromFolder] = [await readBundle(defaultBundle), await readBundle(folder)];
-	for (const key of ['revision', 'digest', 'version', 'entrypoints', 'data', 'manifest'] as const) t.strictSame(fromFolder[key], fromFile[key], key);
+	for (const key of ['revision', 'digest', 'version', 'entrypoints', 'data', 'manifest'] as const)
+		t.strictSame(fromFolder[key], fromFile[key], key);
 	t.match(fromFile, { revision: /^sha256:[0-9a-f]{64}$/, digest: /^sha256:[0-9a-f]{64}$/, version: 1 });
 	t.not(openBundle(bundleWith({ data: { a: 1 } })).digest, fromFile.digest);
 	t.equal(openBundle(bundleWith({ manifest: { revision: '', metadata: {} } })).version, 0);
@@ -158,7 +171,11 @@ t.test('what is known of a bundle does not hang on how it was packed', async (t)
 });
 
 t.test('every digit of the data reaches the policy', (t) => {
-	const { data } = openBundle(bundleWith({ data: '{"a": 12345678901234567890, "b": -9007199254740993, "c": 9007199254740991, "d": 1.5, "e": "12345678901234567890"}' }));
+	const { data } = openBundle(
+		bundleWith({
+			data: '{"a": 12345678901234567890, "b": -9007199254740993, "c": 9007199254740991, "d": 1.5, "e": "12345678901234567890"}',
+		}),
+	);
 	t.strictSame(data, { a: 12345678901234567890n, b: -9007199254740993n, c: 9007199254740991, d: 1.5, e: '12345678901234567890' } as object);
 	t.end();
 });
@@ -175,7 +192,24 @@ t.test('a bundle of opa build is read, and one without entrypoints of ours is no
 	await t.rejects(readBundle(out), { message: /lacks the entrypoints/ });
 	const flags = ENTRYPOINTS.flatMap((name) => ['-e', name]);
 	const sources = join(import.meta.dirname, '../../../policy');
-	const whole = await runOpa(['build', '-t', 'wasm', '-r', 'seven', ...flags, '--ignore', '*_test.rego', '-o', out, join(sources, 'lib'), join(sources, 'rules'), join(folder, 'teams/data.json')], { cwd: folder });
+	const whole = await runOpa(
+		[
+			'build',
+			'-t',
+			'wasm',
+			'-r',
+			'seven',
+			...flags,
+			'--ignore',
+			'*_test.rego',
+			'-o',
+			out,
+			join(sources, 'lib'),
+			join(sources, 'rules'),
+			join(folder, 'teams/data.json'),
+		],
+		{ cwd: folder },
+	);
 	t.equal(whole.code, 0, whole.stderr);
 	t.match(await readBundle(out), { revision: 'seven', version: 0, data: { size: 3 } });
 });

@@ -5,7 +5,12 @@ import { parseExact } from './opa-json.ts';
 import { type Signature, type Verification, verifySignature } from './signatures.ts';
 
 /** What the decision library has to offer; evaluated by name, never by index. */
-export const ENTRYPOINTS = ['toolgate/decision/list', 'toolgate/decision/call', 'toolgate/decision/result', 'toolgate/decision/selftest'] as const;
+export const ENTRYPOINTS = [
+	'toolgate/decision/list',
+	'toolgate/decision/call',
+	'toolgate/decision/result',
+	'toolgate/decision/selftest',
+] as const;
 export type Entrypoint = (typeof ENTRYPOINTS)[number];
 
 /** An OPA bundle, read, verified and checked for shape. */
@@ -64,10 +69,12 @@ export function bundleOf(files: BundleFiles, verification?: Verification): Bundl
 /** What OPA would take into account and we would not: a rule or a list that is passed over in silence may be the one that denies. */
 function refuseForeign(files: BundleFiles): void {
 	for (const [path, bytes] of files) {
-		if (/(?:^|\/)data\.ya?ml$|.\/data\.json$/.test(path)) refuseBundle(`${path}: only data.json at the top is read; opa build puts all data there`);
+		if (/(?:^|\/)data\.ya?ml$|.\/data\.json$/.test(path))
+			refuseBundle(`${path}: only data.json at the top is read; opa build puts all data there`);
 		if (path === 'patch.json') refuseBundle('patch.json: a delta is not accepted, only a whole bundle');
 		const nested = path.endsWith('.rego') ? nestedPackage(bytes) : undefined;
-		if (nested !== undefined) refuseBundle(`${path}: package ${nested} would never be asked; a team has one package, toolgate.rules.<team>`);
+		if (nested !== undefined)
+			refuseBundle(`${path}: package ${nested} would never be asked; a team has one package, toolgate.rules.<team>`);
 	}
 }
 
@@ -81,15 +88,18 @@ function nestedPackage(source: Uint8Array): string | undefined {
 }
 
 function refuseRulesInData({ toolgate }: JsonObject): void {
-	if (typeof toolgate === 'object' && toolgate !== null && Object.hasOwn(toolgate, 'rules')) refuseBundle('data.json has data under toolgate.rules, where only rules belong');
+	if (typeof toolgate === 'object' && toolgate !== null && Object.hasOwn(toolgate, 'rules'))
+		refuseBundle('data.json has data under toolgate.rules, where only rules belong');
 }
 
 function moduleOf(manifest: JsonObject): { entrypoints: string[]; module: string } {
 	const modules = manifest['wasm'];
-	if (!Array.isArray(modules) || modules.length === 0) return refuseBundle('.manifest lists no WebAssembly module: build it with opa build -t wasm');
+	if (!Array.isArray(modules) || modules.length === 0)
+		return refuseBundle('.manifest lists no WebAssembly module: build it with opa build -t wasm');
 	const declared = modules.map((each) => {
 		const { entrypoint, module } = (each ?? {}) as JsonObject;
-		if (typeof entrypoint !== 'string' || typeof module !== 'string') return refuseBundle('.manifest has a wasm entry without entrypoint or module');
+		if (typeof entrypoint !== 'string' || typeof module !== 'string')
+			return refuseBundle('.manifest has a wasm entry without entrypoint or module');
 		return { entrypoint, path: module.replace(/^\//, '') };
 	});
 	const entrypoints = declared.map(({ entrypoint }) => entrypoint);
@@ -105,7 +115,9 @@ function moduleOf(manifest: JsonObject): { entrypoints: string[]; module: string
 function versionOf({ metadata }: JsonObject): number {
 	const version = isObject(metadata) ? metadata['version'] : undefined;
 	if (version === undefined) return 0;
-	return typeof version === 'number' && Number.isSafeInteger(version) && version >= 0 ? version : refuseBundle('.manifest metadata.version: expected a whole number');
+	return typeof version === 'number' && Number.isSafeInteger(version) && version >= 0
+		? version
+		: refuseBundle('.manifest metadata.version: expected a whole number');
 }
 
 function json(files: BundleFiles, path: string): JsonObject | undefined {

@@ -17,7 +17,8 @@ export interface Explanation {
 
 /** What listing does not see. */
 const ONLY_OF_CALLS = ['method', 'session', 'arguments', 'argumentsDigest', 'argumentsBytes', 'approvals'];
-const without = (input: JsonObject, names: readonly string[]): JsonObject => Object.fromEntries(Object.entries(input).filter(([name]) => !names.includes(name)));
+const without = (input: JsonObject, names: readonly string[]): JsonObject =>
+	Object.fromEntries(Object.entries(input).filter(([name]) => !names.includes(name)));
 
 /** Decides as the gateway does, in its order. @throws {PolicyError} the policy can't decide. */
 export function explain(judge: Judge, input: JsonObject): Explanation {
@@ -31,23 +32,32 @@ export function explain(judge: Judge, input: JsonObject): Explanation {
 		document,
 		...(result === undefined ? {} : { result: judge.result(input) }),
 		rules: rulesOf(document),
-		...(needsApproval ? { released: judge.call({ ...asked, approvals: [...approvalsOf(asked), ...document.approvals.map((each) => granted(each, asked))] }) } : {}),
+		...(needsApproval
+			? {
+					released: judge.call({ ...asked, approvals: [...approvalsOf(asked), ...document.approvals.map((each) => granted(each, asked))] }),
+				}
+			: {}),
 	};
 }
 
 /** One line each, what the decision comes to and what would change it. */
 export function linesOf({ hasAccess, document, released }: Explanation): string[] {
-	if (!hasAccess) return ['no rule grants access: the tool is not listed, and a call reads as an unknown tool; an access rule has to name it'];
+	if (!hasAccess)
+		return ['no rule grants access: the tool is not listed, and a call reads as an unknown tool; an access rule has to name it'];
 	const lines = document.reasons.map(({ rule, message }: Reason) => `${rule}: ${message}`);
 	lines.push(...document.approvals.map(approvalLine));
-	if (released !== undefined) lines.push(`then: ${released.verdict}${released.reasons.length === 0 ? '' : ` (${released.reasons.map(({ rule }) => rule).join(', ')})`}`);
+	if (released !== undefined)
+		lines.push(
+			`then: ${released.verdict}${released.reasons.length === 0 ? '' : ` (${released.reasons.map(({ rule }) => rule).join(', ')})`}`,
+		);
 	lines.push(...document.budgets.map(budgetLine), ...document.redactions.map(redactionLine));
 	lines.push(...Object.entries(document.limits).map(([name, limit]) => `limit ${name}: ${limit}`));
 	if (document.verdict === 'deny') lines.push('nothing releases a deny but another policy or another call');
 	return lines;
 }
 
-const approvalLine = ({ rule, quorum, approvers, ttlSeconds }: ApprovalRequirement): string => `${rule} is released by ${quorum} of ${approvers.join(', ')}, within ${ttlSeconds} s`;
+const approvalLine = ({ rule, quorum, approvers, ttlSeconds }: ApprovalRequirement): string =>
+	`${rule} is released by ${quorum} of ${approvers.join(', ')}, within ${ttlSeconds} s`;
 
 const budgetLine = ({ rule, cost, unit, limit, per, by }: BudgetDemand): string =>
 	`${rule} takes ${cost} of ${limit} ${unit} per ${typeof per === 'number' ? `${per} s` : per}${by.length === 0 ? '' : `, by ${by.join(' and ')}`}`;

@@ -36,7 +36,9 @@ function subjectOf(capability: Tool | Item): JsonObject {
 }
 
 const texts = (from: JsonObject, ...keys: string[]): JsonObject =>
-	Object.fromEntries(keys.map((key) => [key, from[key]] as const).filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
+	Object.fromEntries(
+		keys.map((key) => [key, from[key]] as const).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+	);
 
 /** The input document, version 1 (`policy/schemas/input.json`). Time is in it, so that a decision can be repeated. */
 export function createInput({ nowMs, environment }: InputDeps) {

@@ -46,7 +46,8 @@ export class EvaluatorJudge implements Judge {
 
 	result(input: JsonObject): DecisionDocument {
 		const document = this.#document('toolgate/decision/result', input);
-		if (document.verdict !== 'allow' && document.verdict !== 'deny') throw new PolicyError(`toolgate/decision/result answered ${document.verdict}; only allow or deny fit a result`);
+		if (document.verdict !== 'allow' && document.verdict !== 'deny')
+			throw new PolicyError(`toolgate/decision/result answered ${document.verdict}; only allow or deny fit a result`);
 		return document;
 	}
 
@@ -54,7 +55,9 @@ export class EvaluatorJudge implements Judge {
 		const answer = this.#ask(entrypoint, input);
 		if (isDecision(answer)) return answer;
 		const problem = isDecision.errors?.[0];
-		throw new PolicyError(`${entrypoint} did not answer a decision: ${answer === undefined ? 'undefined' : `${problem?.instancePath || 'the document'} ${problem?.message}`}`);
+		throw new PolicyError(
+			`${entrypoint} did not answer a decision: ${answer === undefined ? 'undefined' : `${problem?.instancePath || 'the document'} ${problem?.message}`}`,
+		);
 	}
 
 	#ask(entrypoint: Entrypoint, input: JsonObject): unknown {

@@ -1,7 +1,30 @@
-import { constants, createHmac, createPrivateKey, createPublicKey, type KeyObject, sign, timingSafeEqual, verify, X509Certificate } from 'node:crypto';
+import {
+	constants,
+	createHmac,
+	createPrivateKey,
+	createPublicKey,
+	type KeyObject,
+	sign,
+	timingSafeEqual,
+	verify,
+	X509Certificate,
+} from 'node:crypto';
 
 /** Signatures of RFC 7515 with the algorithms of RFC 7518, section 3, as OPA's bundles use them. */
-export const SIGNATURE_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'HS256', 'HS384', 'HS512'] as const;
+export const SIGNATURE_ALGORITHMS = [
+	'RS256',
+	'RS384',
+	'RS512',
+	'PS256',
+	'PS384',
+	'PS512',
+	'ES256',
+	'ES384',
+	'ES512',
+	'HS256',
+	'HS384',
+	'HS512',
+] as const;
 export type SignatureAlgorithm = (typeof SIGNATURE_ALGORITHMS)[number];
 
 export const isHmac = (algorithm: SignatureAlgorithm): boolean => algorithm.startsWith('HS');
@@ -17,12 +40,26 @@ export class KeyProblem extends Error {
 
 /** A PEM public key or certificate; for HS* the secret itself. @throws {KeyProblem} */
 export function verificationKey(text: string, algorithm: SignatureAlgorithm): KeyObject | Buffer {
-	return isHmac(algorithm) ? secretOf(text) : fitting(read(text, (pem) => (pem.includes('BEGIN CERTIFICATE') ? new X509Certificate(pem).publicKey : createPublicKey(pem)), 'a public key or certificate'), algorithm);
+	return isHmac(algorithm)
+		? secretOf(text)
+		: fitting(
+				read(
+					text,
+					(pem) => (pem.includes('BEGIN CERTIFICATE') ? new X509Certificate(pem).publicKey : createPublicKey(pem)),
+					'a public key or certificate',
+				),
+				algorithm,
+			);
 }
 
 /** A PEM private key; for HS* the secret itself. @throws {KeyProblem} */
 export function signingKey(text: string, algorithm: SignatureAlgorithm): KeyObject | Buffer {
-	return isHmac(algorithm) ? secretOf(text) : fitting(read(text, (pem) => createPrivateKey(pem), 'a private key without a passphrase'), algorithm);
+	return isHmac(algorithm)
+		? secretOf(text)
+		: fitting(
+				read(text, (pem) => createPrivateKey(pem), 'a private key without a passphrase'),
+				algorithm,
+			);
 }
 
 /** Whether `signature` is that of `text`. */
@@ -38,7 +75,9 @@ export function isSignedBy(key: KeyObject | Buffer, algorithm: SignatureAlgorith
 export function signJws(header: object, payload: string, key: KeyObject | Buffer, algorithm: SignatureAlgorithm): string {
 	const encode = (text: string) => Buffer.from(text).toString('base64url');
 	const text = `${encode(JSON.stringify({ alg: algorithm, typ: 'JWT', ...header }))}.${encode(payload)}`;
-	const signature = Buffer.isBuffer(key) ? hmac(key, algorithm, text) : sign(hashOf(algorithm), Buffer.from(text), { key, ...padding(algorithm) });
+	const signature = Buffer.isBuffer(key)
+		? hmac(key, algorithm, text)
+		: sign(hashOf(algorithm), Buffer.from(text), { key, ...padding(algorithm) });
 	return `${text}.${signature.toString('base64url')}`;
 }
 
@@ -71,10 +110,12 @@ function fitting(key: KeyObject, algorithm: SignatureAlgorithm): KeyObject {
 	const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key;
 	const curve = CURVES[algorithm];
 	if (curve !== undefined) {
-		if (type !== 'ec' || details?.namedCurve !== curve) throw new KeyProblem(`${algorithm} needs an EC key on ${curve}, this is ${type} ${details?.namedCurve ?? ''}`.trimEnd());
+		if (type !== 'ec' || details?.namedCurve !== curve)
+			throw new KeyProblem(`${algorithm} needs an EC key on ${curve}, this is ${type} ${details?.namedCurve ?? ''}`.trimEnd());
 		return key;
 	}
 	if (type !== 'rsa') throw new KeyProblem(`${algorithm} needs an RSA key, this is ${type}`);
-	if ((details?.modulusLength ?? 0) < MIN_RSA_BITS) throw new KeyProblem(`an RSA key of ${details?.modulusLength} bits; expected at least ${MIN_RSA_BITS}`);
+	if ((details?.modulusLength ?? 0) < MIN_RSA_BITS)
+		throw new KeyProblem(`an RSA key of ${details?.modulusLength} bits; expected at least ${MIN_RSA_BITS}`);
 	return key;
 }

@@ -55,7 +55,9 @@ export class KeptBundles {
 
 	/** The archive of a kept bundle. @throws {ToolGateError} BUNDLE */
 	async read({ digest, revision }: KeptBundle): Promise<Uint8Array> {
-		return readFile(join(this.#folder, fileOf(digest))).catch((cause: NodeJS.ErrnoException) => refuseBundle(`revision ${revision} is not kept any more (${cause.code})`, { cause }));
+		return readFile(join(this.#folder, fileOf(digest))).catch((cause: NodeJS.ErrnoException) =>
+			refuseBundle(`revision ${revision} is not kept any more (${cause.code})`, { cause }),
+		);
 	}
 
 	async #write(file: string, content: Uint8Array | string): Promise<void> {

@@ -14,7 +14,10 @@ export function policyNews({ active, problem }: PolicyStatus, change: PolicyChan
 }
 
 /** The same for the audit trail. */
-export function activationEvent({ active, rolledBack, problem, source, labels }: PolicyStatus, change: PolicyChange): Omit<TrailEvent, 'version' | 'id' | 'timeMs'> {
+export function activationEvent(
+	{ active, rolledBack, problem, source, labels }: PolicyStatus,
+	change: PolicyChange,
+): Omit<TrailEvent, 'version' | 'id' | 'timeMs'> {
 	const from = { source, ...(labels === undefined ? {} : { labels: { ...labels } }) };
 	const revision = active === undefined ? {} : { revision: active.revision };
 	if (change === 'refused') return { kind: 'activation', ...revision, message: `bundle refused: ${problem!.why}`, detail: from };

@@ -47,7 +47,12 @@ export class ObligationDesk {
 	}
 
 	/** The result after the redactions of every document; undefined when it no longer fits the tool's output schema. @throws {PolicyError} */
-	redactResult(documents: readonly DecisionDocument[], result: JsonObject, capability: Tool | Item, patterns: Patterns): JsonObject | undefined {
+	redactResult(
+		documents: readonly DecisionDocument[],
+		result: JsonObject,
+		capability: Tool | Item,
+		patterns: Patterns,
+	): JsonObject | undefined {
 		const redactions = documents.flatMap((document) => document.redactions);
 		const redacted = this.#redact(result, redactions, 'result', patterns);
 		const isFit = redacted === result || capability.kind !== undefined || this.#deps.fitsOutputSchema(capability, redacted);

@@ -14,7 +14,8 @@ export function namedPatterns({ toolgate }: JsonObject): Readonly<Record<string,
 	if (!isObject(named)) throw new PolicyError('data.toolgate.patterns: expected names with RE2 expressions');
 	for (const [name, expression] of Object.entries(named)) {
 		if (typeof expression !== 'string') throw new PolicyError(`data.toolgate.patterns.${name}: expected an RE2 expression`);
-		if (Object.hasOwn(shippedPatterns, name)) throw new PolicyError(`data.toolgate.patterns.${name}: the name belongs to a pattern that every gateway has`);
+		if (Object.hasOwn(shippedPatterns, name))
+			throw new PolicyError(`data.toolgate.patterns.${name}: the name belongs to a pattern that every gateway has`);
 		compile(name, expression);
 	}
 	return named as Record<string, string>;

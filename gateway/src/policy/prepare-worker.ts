@@ -13,7 +13,8 @@ async function answer({ packed, verification, gate, fuel }: PrepareTask): Promis
 	const { revision, digest, version, signature, data, wasm } = openBundle(packed, verification);
 	const header = { revision, digest, version, ...(signature === undefined ? {} : { signature }) };
 	if (digest === gate.activeDigest) return { kind: 'unchanged', header };
-	if (gate.floor !== undefined && version < gate.floor.version) return { kind: 'refused', why: `version ${version} is not accepted: ${gate.floor.says}` };
+	if (gate.floor !== undefined && version < gate.floor.version)
+		return { kind: 'refused', why: `version ${version} is not accepted: ${gate.floor.says}` };
 	const patterns = namedPatterns(data);
 	const module = await WebAssembly.compile(meter(wasm));
 	const evaluator = await createEvaluator(module, data, { builtins, fuel });

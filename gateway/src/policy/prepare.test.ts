@@ -21,7 +21,10 @@ t.test('a worker that ends is a refusal, and the next bundle gets another', asyn
 	const preparation = new Preparation();
 	t.teardown(() => preparation.close());
 	const asked = preparation.prepare(task(versioned(1)));
-	await Promise.all([t.rejects(asked, { code: 'BUNDLE', message: 'preparing it failed: its worker ended without an answer' }), preparation.close()]);
+	await Promise.all([
+		t.rejects(asked, { code: 'BUNDLE', message: 'preparing it failed: its worker ended without an answer' }),
+		preparation.close(),
+	]);
 	t.equal((await preparation.prepare(task(versioned(2))))?.header.revision, 'r2');
 });
 
@@ -30,7 +33,9 @@ t.test('evaluators that pass their memory on keep their own policy and data', as
 	t.teardown(() => preparation.close());
 	const judges = [];
 	for (let version = 1; version <= 4; version++) {
-		const prepared = await preparation.prepare(task(versioned(version, `r${version}`, { data: { toolgate: { selftest: `data ${version}` } } })));
+		const prepared = await preparation.prepare(
+			task(versioned(version, `r${version}`, { data: { toolgate: { selftest: `data ${version}` } } })),
+		);
 		judges.push(prepared!.judge);
 	}
 	for (let round = 0; round < 2; round++) {

@@ -79,7 +79,11 @@ export class Preparation {
 				return undefined;
 			case 'ready': {
 				const memory = this.#made[0]?.giveUpMemory();
-				const evaluator = await createEvaluator(answer.module, {}, { builtins, fuel: task.fuel, dataImage: answer.data, ...(memory === undefined ? {} : { memory }) });
+				const evaluator = await createEvaluator(
+					answer.module,
+					{},
+					{ builtins, fuel: task.fuel, dataImage: answer.data, ...(memory === undefined ? {} : { memory }) },
+				);
 				this.#made = [this.#made[1], evaluator];
 				warm(evaluator);
 				return { header: answer.header, judge: new EvaluatorJudge(evaluator, answer.header.revision, patternsOf(answer.patterns)) };
@@ -99,7 +103,9 @@ export class Preparation {
 		clearTimeout(this.#idle);
 		const worker = (this.#worker ??= new Worker(workerFile));
 		const answered = new AbortController();
-		const ended = once(worker, 'exit', { signal: answered.signal }).then(() => Promise.reject(new Error('its worker ended without an answer')));
+		const ended = once(worker, 'exit', { signal: answered.signal }).then(() =>
+			Promise.reject(new Error('its worker ended without an answer')),
+		);
 		try {
 			worker.ref();
 			worker.postMessage(task);

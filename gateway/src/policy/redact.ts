@@ -57,11 +57,18 @@ function at(value: JsonValue, steps: readonly string[], change: Change): JsonVal
 	return changed === undefined ? others : { ...value, [step]: changed };
 }
 
-function replace(found: JsonValue, isBelow: boolean, { mode, match }: Redaction, pattern: Pattern | undefined, { keyedDigest }: RedactOptions): JsonValue | undefined {
+function replace(
+	found: JsonValue,
+	isBelow: boolean,
+	{ mode, match }: Redaction,
+	pattern: Pattern | undefined,
+	{ keyedDigest }: RedactOptions,
+): JsonValue | undefined {
 	const label = match ?? 'value';
 	const substitute = (part: JsonValue): string => (mode === 'mask' ? `[${label} masked]` : mode === 'hash' ? keyedDigest(part) : '');
 	if (!isBelow && pattern === undefined) return mode === 'remove' ? undefined : substitute(found);
-	const inText = (text: string): string => (pattern === undefined ? substitute(text) : mode === 'remove' ? without(text, pattern) : pattern.replace(text, substitute));
+	const inText = (text: string): string =>
+		pattern === undefined ? substitute(text) : mode === 'remove' ? without(text, pattern) : pattern.replace(text, substitute);
 	return eachString(found, inText, pattern !== undefined);
 }
 

@@ -9,7 +9,8 @@ import { EvaluatorJudge } from './judge.ts';
  * @throws {PolicyError | EvaluationError} what it lacks.
  */
 export function selfTest(evaluator: Evaluator, data: JsonObject): void {
-	if (evaluator.missingBuiltins.length > 0) throw new PolicyError(`the policy needs builtins that the gateway does not provide: ${evaluator.missingBuiltins.join(', ')}`);
+	if (evaluator.missingBuiltins.length > 0)
+		throw new PolicyError(`the policy needs builtins that the gateway does not provide: ${evaluator.missingBuiltins.join(', ')}`);
 	warm(evaluator);
 	if (new EvaluatorJudge(evaluator, 'self-test').call({ ...plainInput, version: 999 }).verdict !== 'deny') {
 		throw new PolicyError('self-test: an input of an unknown version is not denied');
@@ -17,8 +18,12 @@ export function selfTest(evaluator: Evaluator, data: JsonObject): void {
 	// An optimised module has its data compiled in and would go on granting what was taken away.
 	const nonce = randomUUID();
 	const toolgate = data['toolgate'];
-	evaluator.setData({ ...data, toolgate: { ...(typeof toolgate === 'object' && !Array.isArray(toolgate) ? toolgate : {}), selftest: nonce } });
-	if (evaluator.evaluate(plainInput, 'toolgate/decision/selftest') !== nonce) throw new PolicyError('self-test: the module does not honour its data; build it without -O');
+	evaluator.setData({
+		...data,
+		toolgate: { ...(typeof toolgate === 'object' && !Array.isArray(toolgate) ? toolgate : {}), selftest: nonce },
+	});
+	if (evaluator.evaluate(plainInput, 'toolgate/decision/selftest') !== nonce)
+		throw new PolicyError('self-test: the module does not honour its data; build it without -O');
 }
 
 /** Asks once for each kind of decision: the engine compiles what it is first asked for. @throws {PolicyError} */

@@ -56,9 +56,12 @@ const DIGESTS: Readonly<Record<string, string>> = {
 export function verifySignature(files: ReadonlyMap<string, Uint8Array>, verification: Verification | undefined): Signature | undefined {
 	const signatures = files.get(SIGNATURES_FILE);
 	if (verification === undefined) {
-		return signatures === undefined ? undefined : refuseBundle('the bundle is signed, but no key to verify it is configured: name it under opa.keys');
+		return signatures === undefined
+			? undefined
+			: refuseBundle('the bundle is signed, but no key to verify it is configured: name it under opa.keys');
 	}
-	if (signatures === undefined) return refuseBundle(`the bundle is not signed (${SIGNATURES_FILE} is missing), and a key to verify it is configured`);
+	if (signatures === undefined)
+		return refuseBundle(`the bundle is not signed (${SIGNATURES_FILE} is missing), and a key to verify it is configured`);
 	const { signature, payload } = verifyToken(tokenOf(signatures), verification);
 	demandFiles(files, signedFiles(payload['files']));
 	return signature;
@@ -67,7 +70,12 @@ export function verifySignature(files: ReadonlyMap<string, Uint8Array>, verifica
 /** `.signatures.json` for the files, as `opa sign` makes it. @throws {KeyProblem} */
 export function signFiles(
 	files: ReadonlyMap<string, Uint8Array>,
-	{ key, algorithm, keyid, scope }: { readonly key: string; readonly algorithm: SignatureAlgorithm; readonly keyid?: string; readonly scope?: string },
+	{
+		key,
+		algorithm,
+		keyid,
+		scope,
+	}: { readonly key: string; readonly algorithm: SignatureAlgorithm; readonly keyid?: string; readonly scope?: string },
 ): Buffer {
 	const listed = [...files].filter(([name]) => name !== SIGNATURES_FILE).sort(([a], [b]) => (a < b ? -1 : 1));
 	const payload = {
@@ -84,7 +92,11 @@ export function claimsOf(files: ReadonlyMap<string, Uint8Array>): { algorithm?: 
 	const bytes = files.get(SIGNATURES_FILE);
 	if (bytes === undefined) return undefined;
 	const { header, payload } = partsOf(tokenOf(bytes));
-	const claims = { algorithm: named(header['alg']), keyid: named(header['kid']) ?? named(payload['keyid']), scope: named(payload['scope']) };
+	const claims = {
+		algorithm: named(header['alg']),
+		keyid: named(header['kid']) ?? named(payload['keyid']),
+		scope: named(payload['scope']),
+	};
 	return Object.fromEntries(Object.entries(claims).filter(([, value]) => value !== undefined));
 }
 
@@ -105,7 +117,8 @@ interface Parts {
 
 function partsOf(token: string): Parts {
 	const parts = token.split('.');
-	if (parts.length !== 3 || !parts.every((part) => /^[A-Za-z0-9_-]+$/.test(part))) return refuseBundle(`${SIGNATURES_FILE}: not a JWS in compact form`);
+	if (parts.length !== 3 || !parts.every((part) => /^[A-Za-z0-9_-]+$/.test(part)))
+		return refuseBundle(`${SIGNATURES_FILE}: not a JWS in compact form`);
 	const [header, payload, signature] = parts.map((part) => Buffer.from(part, 'base64url')) as [Buffer, Buffer, Buffer];
 	const read = (bytes: Buffer) => object(parse(bytes, 'the signature'), 'the signature');
 	return { header: read(header), payload: read(payload), text: `${parts[0]}.${parts[1]}`, signature };
@@ -114,17 +127,25 @@ function partsOf(token: string): Parts {
 function verifyToken(token: string, { keys, keyid, scope }: Verification): { signature: Signature; payload: JsonObject } {
 	const { header, payload, text, signature } = partsOf(token);
 	const id = keyid ?? named(header['kid']) ?? named(payload['keyid']) ?? onlyOne(keys);
-	const trusted = Object.hasOwn(keys, id) ? keys[id]! : refuseBundle(`signed with the key ${JSON.stringify(id)}, which is not configured; known: ${Object.keys(keys).join(', ')}`);
+	const trusted = Object.hasOwn(keys, id)
+		? keys[id]!
+		: refuseBundle(`signed with the key ${JSON.stringify(id)}, which is not configured; known: ${Object.keys(keys).join(', ')}`);
 	const { algorithm } = trusted;
-	if (header['alg'] !== algorithm) return refuseBundle(`signed with ${JSON.stringify(header['alg'] ?? null)}, but the key ${id} is configured for ${algorithm}`);
-	if (header['crit'] !== undefined || header['b64'] !== undefined) return refuseBundle('the signature demands extensions that are not supported (crit)');
-	if (isHmac(algorithm) && trusted.allowHmac !== true) return refuseBundle(`the key ${id} is a shared secret (${algorithm}): whoever verifies with it can sign with it; allow it with allow_hmac`);
+	if (header['alg'] !== algorithm)
+		return refuseBundle(`signed with ${JSON.stringify(header['alg'] ?? null)}, but the key ${id} is configured for ${algorithm}`);
+	if (header['crit'] !== undefined || header['b64'] !== undefined)
+		return refuseBundle('the signature demands extensions that are not supported (crit)');
+	if (isHmac(algorithm) && trusted.allowHmac !== true)
+		return refuseBundle(
+			`the key ${id} is a shared secret (${algorithm}): whoever verifies with it can sign with it; allow it with allow_hmac`,
+		);
 	if (!isSignedBy(keyOf(id, trusted), algorithm, text, signature)) {
 		return refuseBundle(`the signature is not by the key ${id}`);
 	}
 	const expectedScope = scope ?? trusted.scope ?? '';
 	const signedScope = payload['scope'] ?? '';
-	if (signedScope !== expectedScope) return refuseBundle(`signed for the scope ${JSON.stringify(signedScope)}; expected ${JSON.stringify(expectedScope)}`);
+	if (signedScope !== expectedScope)
+		return refuseBundle(`signed for the scope ${JSON.stringify(signedScope)}; expected ${JSON.stringify(expectedScope)}`);
 	return { signature: { keyid: id, algorithm, ...(expectedScope === '' ? {} : { scope: expectedScope }) }, payload };
 }
 
@@ -148,7 +169,8 @@ function signedFiles(value: JsonValue | undefined): SignedFile[] {
 	if (!Array.isArray(value)) return refuseBundle('the signature lists no files');
 	const files = value.map((entry) => {
 		const { name, hash, algorithm } = (typeof entry === 'object' && entry !== null ? entry : {}) as JsonObject;
-		if (typeof name !== 'string' || typeof hash !== 'string' || typeof algorithm !== 'string') return refuseBundle('the signature has a file without name, hash or algorithm');
+		if (typeof name !== 'string' || typeof hash !== 'string' || typeof algorithm !== 'string')
+			return refuseBundle('the signature has a file without name, hash or algorithm');
 		return { name: name.replace(/^\//, ''), hash, algorithm };
 	});
 	return new Set(files.map(({ name }) => name)).size === files.length ? files : refuseBundle('the signature lists a file twice');
@@ -161,7 +183,9 @@ function demandFiles(files: ReadonlyMap<string, Uint8Array>, signed: readonly Si
 	if (unsigned !== undefined) refuseBundle(`${unsigned} is in the bundle, but not in its signature`);
 	for (const { name, hash, algorithm } of signed) {
 		const bytes = files.get(name) ?? refuseBundle(`${name} is signed, but not in the bundle`);
-		const digest = Object.hasOwn(DIGESTS, algorithm) ? DIGESTS[algorithm]! : refuseBundle(`${name} is signed by a digest ${JSON.stringify(algorithm)}; expected SHA-256 or another of its family`);
+		const digest = Object.hasOwn(DIGESTS, algorithm)
+			? DIGESTS[algorithm]!
+			: refuseBundle(`${name} is signed by a digest ${JSON.stringify(algorithm)}; expected SHA-256 or another of its family`);
 		if (digestOf(name, bytes, digest) !== hash.toLowerCase()) refuseBundle(`${name} is not what was signed`);
 	}
 }

@@ -65,7 +65,8 @@ function octal(header: Uint8Array, at: number, length: number, named: string): n
 }
 
 function checkSum(header: Uint8Array, at: number): void {
-	if (sumOf(header) !== Number.parseInt(text(header, 148, 8).trim(), 8)) throw new TarError(`not a tar archive: bad checksum at byte ${at}`);
+	if (sumOf(header) !== Number.parseInt(text(header, 148, 8).trim(), 8))
+		throw new TarError(`not a tar archive: bad checksum at byte ${at}`);
 }
 
 /** The sum of a header's bytes, its own field counted as spaces. */
@@ -91,7 +92,8 @@ function paxRecords(bytes: Uint8Array): Map<string, string> {
 
 function safePath(named: string): string {
 	const steps = named.split('/').filter((step) => step !== '' && step !== '.');
-	if (steps.includes('..') || named.includes('\\') || named.includes('\0')) throw new TarError(`${JSON.stringify(named)} leaves the archive`);
+	if (steps.includes('..') || named.includes('\\') || named.includes('\0'))
+		throw new TarError(`${JSON.stringify(named)} leaves the archive`);
 	return steps.join('/');
 }
 
@@ -113,7 +115,13 @@ function headerOf(path: string, size: number): Buffer {
 	const header = Buffer.alloc(BLOCK);
 	const [prefix, name] = splitPath(path);
 	header.write(name, 0);
-	for (const [at, length, value] of [[100, 8, 0o600], [108, 8, 0], [116, 8, 0], [124, 12, size], [136, 12, 0]] as const) {
+	for (const [at, length, value] of [
+		[100, 8, 0o600],
+		[108, 8, 0],
+		[116, 8, 0],
+		[124, 12, size],
+		[136, 12, 0],
+	] as const) {
 		header.write(value.toString(8).padStart(length - 1, '0'), at);
 	}
 	header.write('        0', 148);

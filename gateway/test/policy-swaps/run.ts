@@ -4,7 +4,11 @@ import { swapUnderLoad } from './swaps.ts';
 /** `npm run policy:swaps [-- --swaps 1000 --rules 3000 --data-mb 2]`: many activations of a large policy under load, and what they cost. */
 try {
 	const { values } = parseArgs({
-		options: { swaps: { type: 'string', default: '1000' }, rules: { type: 'string', default: '3000' }, 'data-mb': { type: 'string', default: '2' } },
+		options: {
+			swaps: { type: 'string', default: '1000' },
+			rules: { type: 'string', default: '3000' },
+			'data-mb': { type: 'string', default: '2' },
+		},
 	});
 	const whole = (name: keyof typeof values): number => {
 		const text = values[name];

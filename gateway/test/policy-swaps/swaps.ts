@@ -41,7 +41,9 @@ export interface SwapFigures {
 export async function swapUnderLoad(options: SwapOptions): Promise<SwapFigures> {
 	const folder = mkdtempSync(join(tmpdir(), 'toolgate-swaps-'));
 	const modules = [await compile(folder, 'a', options.rules), await compile(folder, 'b', options.rules)];
-	const ballast = JSON.stringify(Array.from({ length: Math.ceil(options.dataBytes / 40) }, (_, index) => ({ id: `row-${index}`, group: index % 97 })));
+	const ballast = JSON.stringify(
+		Array.from({ length: Math.ceil(options.dataBytes / 40) }, (_, index) => ({ id: `row-${index}`, group: index % 97 })),
+	);
 	const bundle = (swap: number) => bundleOf(modules[swap % 2]!, `r${swap}`, ballast);
 	const source = new Hand(bundle(0));
 	const policy = new Policy({ source, fuel: 2_000_000, keepIn: join(folder, 'kept'), onFault: (error) => failures.push(String(error)) });
@@ -161,7 +163,8 @@ class Hand implements BundleSource {
 async function compile(folder: string, letter: string, rules: number): Promise<BundleFiles> {
 	const others = Array.from(
 		{ length: rules },
-		(_, index) => `finding contains {"rule": "swaps.r${index}", "verdict": "allow", "message": "tool ${index}"} if {\n\tinput.tool.name == "tool_${index}"\n\tinput.arguments.amount > data.toolgate.limits["t${index}"]\n}\n`,
+		(_, index) =>
+			`finding contains {"rule": "swaps.r${index}", "verdict": "allow", "message": "tool ${index}"} if {\n\tinput.tool.name == "tool_${index}"\n\tinput.arguments.amount > data.toolgate.limits["t${index}"]\n}\n`,
 	);
 	const source = `package toolgate.rules.swaps
 
@@ -206,4 +209,8 @@ const input: JsonObject = {
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 
-const percentiles = (delay: ReturnType<typeof monitorEventLoopDelay>) => ({ p50: delay.percentile(50) / 1e6, p99: delay.percentile(99) / 1e6, max: delay.max / 1e6 });
+const percentiles = (delay: ReturnType<typeof monitorEventLoopDelay>) => ({
+	p50: delay.percentile(50) / 1e6,
+	p99: delay.percentile(99) / 1e6,
+	max: delay.max / 1e6,
+});

@@ -42,7 +42,12 @@ class BundleServer {
 
 	#send(response: ServerResponse): void {
 		if (this.bundle === undefined) return void response.writeHead(404).end('nothing here');
-		response.writeHead(200, { etag: this.bundle.etag, 'content-type': this.holds ? 'application/vnd.openpolicyagent.bundles' : 'application/gzip' }).end(this.bundle.bytes);
+		response
+			.writeHead(200, {
+				etag: this.bundle.etag,
+				'content-type': this.holds ? 'application/vnd.openpolicyagent.bundles' : 'application/gzip',
+			})
+			.end(this.bundle.bytes);
 	}
 
 	get last(): IncomingMessage['headers'] {
@@ -116,7 +121,13 @@ t.test('a service that can hold a request is left to do so', async (t) => {
 
 t.test('a service that holds nothing back, although it says so, is not stormed', async (t) => {
 	const server = await serve(t);
-	server.mood = (request, response) => response.writeHead(request.headers['if-none-match'] === undefined ? 200 : 304, { etag: '"x"', 'content-type': 'application/vnd.openpolicyagent.bundles' }).end();
+	server.mood = (request, response) =>
+		response
+			.writeHead(request.headers['if-none-match'] === undefined ? 200 : 304, {
+				etag: '"x"',
+				'content-type': 'application/vnd.openpolicyagent.bundles',
+			})
+			.end();
 	await watch(t, server, { longPollMs: 30_000 });
 	await until('three requests', () => server.requests.length === 3);
 	t.ok(server.requests[2]!.atMs - server.requests[1]!.atMs > 400);
@@ -131,9 +142,20 @@ t.test('whatever a service does wrong is said, tried again ever less often, and 
 		[(_, response) => response.writeHead(304).end(), /^unchanged$/],
 		[(request) => request.socket.destroy(), /UND_ERR_SOCKET|ECONNRESET/],
 		[() => {}, /no answer in time$/, { timeoutMs: 1_000 }],
-		[(_, response) => void response.writeHead(200, { 'content-length': 100 }).write('half', () => response.destroy()), /the download broke off/],
+		[
+			(_, response) => void response.writeHead(200, { 'content-length': 100 }).write('half', () => response.destroy()),
+			/the download broke off/,
+		],
 		[(_, response) => response.writeHead(200, { 'content-length': 51 }).end('x'.repeat(51)), /51 bytes, at most 50$/, { maxBytes: 50 }],
-		[(_, response) => { response.writeHead(200); for (let sent = 0; sent < 100; sent++) response.write('x'); response.end(); }, /more than 50 bytes$/, { maxBytes: 50 }],
+		[
+			(_, response) => {
+				response.writeHead(200);
+				for (let sent = 0; sent < 100; sent++) response.write('x');
+				response.end();
+			},
+			/more than 50 bytes$/,
+			{ maxBytes: 50 },
+		],
 	];
 	for (const [mood, message, options] of cases) {
 		server.mood = mood;
@@ -183,7 +205,29 @@ t.test('a token is sent, from a file as it stands at the moment', async (t) => {
 /** A certificate that signs itself, for 127.0.0.1. */
 function selfSigned(folder: string, name: string): { cert: string; key: string } {
 	const [cert, key] = [join(folder, `${name}.pem`), join(folder, `${name}.key`)];
-	execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', key, '-out', cert, '-days', '2', '-subj', `/CN=${name}`, '-addext', 'subjectAltName=IP:127.0.0.1'], { stdio: 'ignore' });
+	execFileSync(
+		'openssl',
+		[
+			'req',
+			'-x509',
+			'-newkey',
+			'ec',
+			'-pkeyopt',
+			'ec_paramgen_curve:prime256v1',
+			'-nodes',
+			'-keyout',
+			key,
+			'-out',
+			cert,
+			'-days',
+			'2',
+			'-subj',
+			`/CN=${name}`,
+			'-addext',
+			'subjectAltName=IP:127.0.0.1',
+		],
+		{ stdio: 'ignore' },
+	);
 	return { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') };
 }
 
@@ -196,23 +240,27 @@ const hasOpenssl = (() => {
 	}
 })();
 
-t.test('both sides show a certificate, and only the right ones do', { skip: hasOpenssl ? false : 'openssl is not installed' }, async (t) => {
-	const folder = t.testdir();
-	const [service, gateway, stranger] = [selfSigned(folder, 'service'), selfSigned(folder, 'gateway'), selfSigned(folder, 'stranger')];
-	const bundles = new BundleServer();
-	bundles.publish('one');
-	const server = createTlsServer({ ...service, ca: gateway.cert, requestCert: true, rejectUnauthorized: true }, bundles.answer);
-	await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-	t.teardown(() => {
-		server.closeAllConnections();
-		server.close();
-	});
-	bundles.url = `https://127.0.0.1:${(server.address() as AddressInfo).port}/b`;
-	const told = async (tls: NonNullable<HttpSourceOptions['tls']>) => (await watch(t, bundles, { tls })).told[0];
-	t.equal(await told({ ca: service.cert, ...gateway }), 'one');
-	t.match(await told({ ca: service.cert }), /\/b: (?!no answer)/);
-	t.match(await told({ ca: service.cert, ...stranger }), /\/b: (?!no answer)/);
-	t.match(await told({ ...gateway }), /SELF_SIGNED/);
-	t.match(await told({ ca: stranger.cert, ...gateway }), /SELF_SIGNED|UNABLE_TO_VERIFY/);
-	t.equal(bundles.requests.filter(({ headers }) => headers['if-none-match'] === undefined).length, 1, 'nobody else got as far as asking');
-});
+t.test(
+	'both sides show a certificate, and only the right ones do',
+	{ skip: hasOpenssl ? false : 'openssl is not installed' },
+	async (t) => {
+		const folder = t.testdir();
+		const [service, gateway, stranger] = [selfSigned(folder, 'service'), selfSigned(folder, 'gateway'), selfSigned(folder, 'stranger')];
+		const bundles = new BundleServer();
+		bundles.publish('one');
+		const server = createTlsServer({ ...service, ca: gateway.cert, requestCert: true, rejectUnauthorized: true }, bundles.answer);
+		await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+		t.teardown(() => {
+			server.closeAllConnections();
+			server.close();
+		});
+		bundles.url = `https://127.0.0.1:${(server.address() as AddressInfo).port}/b`;
+		const told = async (tls: NonNullable<HttpSourceOptions['tls']>) => (await watch(t, bundles, { tls })).told[0];
+		t.equal(await told({ ca: service.cert, ...gateway }), 'one');
+		t.match(await told({ ca: service.cert }), /\/b: (?!no answer)/);
+		t.match(await told({ ca: service.cert, ...stranger }), /\/b: (?!no answer)/);
+		t.match(await told({ ...gateway }), /SELF_SIGNED/);
+		t.match(await told({ ca: stranger.cert, ...gateway }), /SELF_SIGNED|UNABLE_TO_VERIFY/);
+		t.equal(bundles.requests.filter(({ headers }) => headers['if-none-match'] === undefined).length, 1, 'nobody else got as far as asking');
+	},
+);

@@ -119,7 +119,12 @@ export class HttpSource implements BundleSource {
 		const deadline = AbortSignal.timeout(headersTimeout + WHOLE_BODY_MS);
 		let response: Dispatcher.ResponseData;
 		try {
-			response = await request(url, { dispatcher: this.#agent, headers, headersTimeout, signal: AbortSignal.any([deadline, this.#closing.signal]) });
+			response = await request(url, {
+				dispatcher: this.#agent,
+				headers,
+				headersTimeout,
+				signal: AbortSignal.any([deadline, this.#closing.signal]),
+			});
 		} catch (cause) {
 			return refuseBundle(`${url}: ${reason(cause)}`, { cause });
 		}
@@ -156,7 +161,9 @@ export class HttpSource implements BundleSource {
 		const { token } = this.#options;
 		if (token === undefined) return {};
 		if ('text' in token) return { authorization: `Bearer ${token.text}` };
-		const read = await readFile(token.file, 'utf8').catch((cause: NodeJS.ErrnoException) => refuseBundle(`${token.file}: the token can't be read (${cause.code})`, { cause }));
+		const read = await readFile(token.file, 'utf8').catch((cause: NodeJS.ErrnoException) =>
+			refuseBundle(`${token.file}: the token can't be read (${cause.code})`, { cause }),
+		);
 		return { authorization: `Bearer ${read.trim()}` };
 	}
 }
@@ -165,7 +172,13 @@ const text = (header: string | string[] | undefined): string | undefined => (typ
 
 function reason(error: unknown): string {
 	const { code, name, message } = error as NodeJS.ErrnoException;
-	if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT' || code === 'UND_ERR_CONNECT_TIMEOUT' || name === 'TimeoutError') return 'no answer in time';
+	if (
+		code === 'UND_ERR_HEADERS_TIMEOUT' ||
+		code === 'UND_ERR_BODY_TIMEOUT' ||
+		code === 'UND_ERR_CONNECT_TIMEOUT' ||
+		name === 'TimeoutError'
+	)
+		return 'no answer in time';
 	return code ?? message;
 }
 

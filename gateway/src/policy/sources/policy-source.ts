@@ -13,15 +13,24 @@ type Settings = Pick<Config, 'policy' | 'opa'>;
  * Where the configuration says that bundles come from, and what they have to be signed with.
  * @throws {ToolGateError} CONFIG: a key or certificate can't be read, or does not fit.
  */
-export function policySourceOf({ policy, opa }: Settings): { source: BundleSource; verification?: Verification; labels: Readonly<Record<string, string>> } {
+export function policySourceOf({ policy, opa }: Settings): {
+	source: BundleSource;
+	verification?: Verification;
+	labels: Readonly<Record<string, string>>;
+} {
 	const [named] = Object.entries(opa.bundles);
 	const { labels } = opa;
-	if (named === undefined) return { source: new FileSource(policy.bundle), ...verificationOf(opa, policy.signing, 'policy.signing'), labels };
+	if (named === undefined)
+		return { source: new FileSource(policy.bundle), ...verificationOf(opa, policy.signing, 'policy.signing'), labels };
 	const [name, bundle] = named;
 	return { source: httpSource(name, bundle, opa), ...verificationOf(opa, bundle.signing, `opa.bundles.${name}.signing`), labels };
 }
 
-function httpSource(name: string, { service, resource = `bundles/${name}`, persist, polling, size_limit_bytes }: Config['opa']['bundles'][string], { services }: Config['opa']): HttpSource {
+function httpSource(
+	name: string,
+	{ service, resource = `bundles/${name}`, persist, polling, size_limit_bytes }: Config['opa']['bundles'][string],
+	{ services }: Config['opa'],
+): HttpSource {
 	const serviceName = service ?? Object.keys(services)[0]!;
 	const { url, headers, response_header_timeout_seconds, credentials, tls } = services[serviceName]!;
 	const { bearer, client_tls } = credentials;
@@ -30,7 +39,11 @@ function httpSource(name: string, { service, resource = `bundles/${name}`, persi
 	return new HttpSource({
 		url: `${url!.replace(/\/+$/, '')}/${resource.replace(/^\/+/, '')}`,
 		headers,
-		...(bearer.token !== undefined ? { token: { text: bearer.token } } : bearer.token_path !== undefined ? { token: { file: bearer.token_path } } : {}),
+		...(bearer.token !== undefined
+			? { token: { text: bearer.token } }
+			: bearer.token_path !== undefined
+				? { token: { file: bearer.token_path } }
+				: {}),
 		tls: {
 			...(tls.ca_cert === undefined ? {} : { ca: read(tls.ca_cert, `${at}.tls.ca_cert`) }),
 			...(client_tls.cert === undefined ? {} : { cert: read(client_tls.cert, `${at}.credentials.client_tls.cert`) }),
@@ -47,9 +60,14 @@ function httpSource(name: string, { service, resource = `bundles/${name}`, persi
 }
 
 /** Nothing where no key is configured: bundles must not be signed then. */
-export function verificationOf({ keys }: Config['opa'], { keyid, scope }: Config['policy']['signing'], at: string): { verification?: Verification } {
+export function verificationOf(
+	{ keys }: Config['opa'],
+	{ keyid, scope }: Config['policy']['signing'],
+	at: string,
+): { verification?: Verification } {
 	const ids = Object.keys(keys);
-	if (keyid !== undefined && !ids.includes(keyid)) throw new ToolGateError('CONFIG', `${at}.keyid: there is no key ${keyid} under opa.keys`);
+	if (keyid !== undefined && !ids.includes(keyid))
+		throw new ToolGateError('CONFIG', `${at}.keyid: there is no key ${keyid} under opa.keys`);
 	if (ids.length === 0) {
 		if (scope !== undefined) throw new ToolGateError('CONFIG', `${at}.scope: nothing is verified without a key under opa.keys`);
 		return {};
