@@ -50,7 +50,11 @@ export async function soakBudgets({ dsn, attempts, kills, seed, say }: BudgetSoa
 
 	const start = (n: number): ChildProcess => {
 		const task: ReserverTask = { dsn, seed: seed + n + 1_000 * killed, earlier: made };
-		const child = spawn(process.execPath, ['--import', DIE_WITH_PARENT, new URL('./reserver.ts', import.meta.url).pathname, JSON.stringify(task)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+		const child = spawn(
+			process.execPath,
+			['--import', DIE_WITH_PARENT, new URL('./reserver.ts', import.meta.url).pathname, JSON.stringify(task)],
+			{ stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
+		);
 		child.on('message', (count: number) => (made += count));
 		child.once('exit', (code, signal) => {
 			if (signal === 'SIGKILL' && !isOver) children[n] = start(n);
@@ -71,7 +75,9 @@ export async function soakBudgets({ dsn, attempts, kills, seed, say }: BudgetSoa
 	}
 	isOver = true;
 	for (const child of children) if (child.connected) child.send('stop');
-	await Promise.all(children.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null).map((child) => once(child, 'exit')));
+	await Promise.all(
+		children.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null).map((child) => once(child, 'exit')),
+	);
 
 	// As if the leases of the killed had run out: what they left open is closed.
 	await sql.query('UPDATE processes SET lease_until = clock_timestamp()', []);
@@ -93,7 +99,10 @@ async function mostHeld(sql: Sql, violations: string[]): Promise<number> {
 }
 
 /** What the trail says was granted, spent and given back, against the ledger. */
-async function count(sql: Sql, violations: string[]): Promise<Pick<BudgetSoakReport, 'attempts' | 'granted' | 'refused' | 'recovered' | 'budgets'>> {
+async function count(
+	sql: Sql,
+	violations: string[],
+): Promise<Pick<BudgetSoakReport, 'attempts' | 'granted' | 'refused' | 'recovered' | 'budgets'>> {
 	const open = new Map<string, { key: string; cost: number }[]>();
 	const spent = new Map<string, number>();
 	const ended = new Map<string, TrailEvent>();
@@ -120,7 +129,8 @@ async function count(sql: Sql, violations: string[]): Promise<Pick<BudgetSoakRep
 	const rows = await sql.query<{ key: string; spent: number; reserved: number }>('SELECT key, spent, reserved FROM budgets', []);
 	for (const row of rows) {
 		if (row.reserved !== 0) violations.push(`budget ${row.key}: ${row.reserved} is still reserved`);
-		if (row.spent !== (spent.get(row.key) ?? 0)) violations.push(`budget ${row.key}: the ledger says ${row.spent}, the trail ${spent.get(row.key)}`);
+		if (row.spent !== (spent.get(row.key) ?? 0))
+			violations.push(`budget ${row.key}: the ledger says ${row.spent}, the trail ${spent.get(row.key)}`);
 	}
 	return { attempts: open.size + refused, granted: open.size, refused, recovered, budgets: rows.length };
 }

@@ -58,7 +58,9 @@ export async function soakCalls({ dsn, kills, seed, isHurried, say }: CallSoakOp
 	const agents = Array.from({ length: AGENTS }, async (_, n) => {
 		for (let session = 0; !isOver; session++) {
 			// A gateway that is down is tried again; a call is not.
-			const agent = await openAgent(gateways[(n + session) % GATEWAYS]!.url, { 'x-toolgate-principal': `eval-${n}-${session}@example.com` }).catch(() => pause(20));
+			const agent = await openAgent(gateways[(n + session) % GATEWAYS]!.url, {
+				'x-toolgate-principal': `eval-${n}-${session}@example.com`,
+			}).catch(() => pause(20));
 			for (let call = 0; agent !== undefined && call < CALLS_PER_TURN * 50 && !isOver; call++) {
 				const turn = `${n}.${session}.${call}`;
 				begun++;
@@ -79,7 +81,8 @@ export async function soakCalls({ dsn, kills, seed, isHurried, say }: CallSoakOp
 		if (isHurried) await sql.query('UPDATE processes SET lease_until = clock_timestamp() WHERE name = $1', [name]);
 		const n = gateways.indexOf(gateway);
 		gateways[n] = await startGateway(folder, n, dsn, upstream.url);
-		if (killed % Math.max(1, Math.floor(kills / 10)) === 0) say(`killed ${killed} times; ${begun} calls begun, ${upstream.seen()} seen by the upstream`);
+		if (killed % Math.max(1, Math.floor(kills / 10)) === 0)
+			say(`killed ${killed} times; ${begun} calls begun, ${upstream.seen()} seen by the upstream`);
 	}
 	isOver = true;
 	await Promise.all(agents);
@@ -115,7 +118,9 @@ async function startGateway(folder: string, n: number, dsn: string, upstream: st
 		log: { level: 'error' },
 	};
 	writeFileSync(config, JSON.stringify(settings));
-	const child = spawn(process.execPath, ['--import', DIE_WITH_PARENT, join(ROOT, 'gateway/src/cli.ts'), 'serve', '--config', config], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
+	const child = spawn(process.execPath, ['--import', DIE_WITH_PARENT, join(ROOT, 'gateway/src/cli.ts'), 'serve', '--config', config], {
+		stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+	});
 	for await (const line of createInterface({ input: child.stdout! })) {
 		const [url] = /http:\/\/[\d.:]+\/mcp/.exec(line) ?? [];
 		if (url === undefined) continue;

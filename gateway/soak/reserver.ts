@@ -36,14 +36,19 @@ async function run({ dsn, seed, earlier }: ReserverTask): Promise<void> {
 	const attempt = async (): Promise<void> => {
 		const window = Math.floor(made++ / ATTEMPTS_PER_WINDOW);
 		const taken = new Set(Array.from({ length: 1 + random.below(3) }, () => random.below(BUDGETS)));
-		const charges: BudgetCharge[] = [...taken].map((n) => aCharge({ key: `${window} ${n}`, limit: LIMIT, cost: random.below(MAX_COST + 1) }));
+		const charges: BudgetCharge[] = [...taken].map((n) =>
+			aCharge({ key: `${window} ${n}`, limit: LIMIT, cost: random.below(MAX_COST + 1) }),
+		);
 		const reservations = charges.map(({ key, cost }) => ({ key, cost }));
 		const request = { event: anEvent({ detail: { reservations } }), charges };
 		const { kind } = await admission.admit(request);
 		if (kind === 'granted') {
 			const fate = (['sent', 'sent', 'unknown', 'not_sent'] as const)[random.below(4)]!;
 			// Some cost less than was reserved, a few cost more.
-			const costs = fate === 'sent' && random.below(3) === 0 ? charges.map(({ key }) => [key, random.below(random.below(20) === 0 ? 500 : 20)] as const) : [];
+			const costs =
+				fate === 'sent' && random.below(3) === 0
+					? charges.map(({ key }) => [key, random.below(random.below(20) === 0 ? 500 : 20)] as const)
+					: [];
 			const settlement = aSettlement(request, fate, { costs: new Map(costs) });
 			await admission.settle({ ...settlement, event: { ...settlement.event, detail: { fate, costs: Object.fromEntries(costs) } } });
 		}

@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { JsonObject } from '../src/domain.ts';
 
@@ -29,14 +29,19 @@ export async function startUpstream(onCall: (turn: string) => Promise<void>): Pr
 				return undefined;
 		}
 	};
-	const server = createServer(async (request, response) => {
+	const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
 		let body = '';
 		for await (const chunk of request) body += String(chunk);
-		if (request.method !== 'POST') return response.writeHead(405).end();
+		if (request.method !== 'POST') return void response.writeHead(405).end();
 		const message = JSON.parse(body) as JsonObject;
 		const result = await answer(message);
-		if (result === undefined) return response.writeHead(message['id'] === undefined ? 202 : 400).end();
-		return response.writeHead(200, { 'content-type': 'application/json', 'mcp-session-id': 'soak' }).end(JSON.stringify({ jsonrpc: '2.0', id: message['id']!, result }));
+		if (result === undefined) return void response.writeHead(message['id'] === undefined ? 202 : 400).end();
+		const said = JSON.stringify({ jsonrpc: '2.0', id: message['id']!, result });
+		response.writeHead(200, { 'content-type': 'application/json', 'mcp-session-id': 'soak' }).end(said);
+	};
+	const server = createServer((request, response) => {
+		// A gateway that is killed breaks its requests off.
+		serve(request, response).catch(() => response.destroy());
 	});
 	await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 	return {

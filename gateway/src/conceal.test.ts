@@ -15,11 +15,27 @@ t.test('every known format is found, wherever in a text it stands, and becomes i
 			t.match(clean, keys.keyedDigest(secret), `${name}: ${clean}`);
 		}
 	}
-	t.equal(conceal.text('postgres://me:hunter22@db.example/x'), `postgres://${keys.keyedDigest('me:hunter22')}@db.example/x`, 'the rest stays readable');
+	t.equal(
+		conceal.text('postgres://me:hunter22@db.example/x'),
+		`postgres://${keys.keyedDigest('me:hunter22')}@db.example/x`,
+		'the rest stays readable',
+	);
 });
 
 t.test('what is no secret stays as it is', async (t) => {
-	for (const text of ['task-3f2cbb1e-5a0a-4b8e-9d54-1f0d6a3c9b21', 'risk-free-and-quite-long-description', 'sk_test', 'http://localhost:18080/mcp', 'alice@example.com', 'the bearer of this', 'sha256:'.padEnd(71, 'a'), keys.keyedDigest('x'), '1795000000000', 'ghost_story', 'a?token=x']) {
+	for (const text of [
+		'task-3f2cbb1e-5a0a-4b8e-9d54-1f0d6a3c9b21',
+		'risk-free-and-quite-long-description',
+		'sk_test',
+		'http://localhost:18080/mcp',
+		'alice@example.com',
+		'the bearer of this',
+		'sha256:'.padEnd(71, 'a'),
+		keys.keyedDigest('x'),
+		'1795000000000',
+		'ghost_story',
+		'a?token=x',
+	]) {
 		t.equal(conceal.text(text), text);
 	}
 	fc.assert(
@@ -59,7 +75,16 @@ t.test('a log line that holds one is written without it, and stays one line of J
 });
 
 t.test('no text makes the scan slow', async (t) => {
-	const hostile = ['sk-', '://a:', '-----BEGIN PRIVATE KEY-----', 'eyJaaaaaaaa.', 'Bearer ', '?token=', 'aws_secret_access_key=====', 'SG.'].map((piece) => piece.repeat(Math.ceil(65_536 / piece.length)));
+	const hostile = [
+		'sk-',
+		'://a:',
+		'-----BEGIN PRIVATE KEY-----',
+		'eyJaaaaaaaa.',
+		'Bearer ',
+		'?token=',
+		'aws_secret_access_key=====',
+		'SG.',
+	].map((piece) => piece.repeat(Math.ceil(65_536 / piece.length)));
 	const { text } = createConceal(() => 'x');
 	for (const long of [...hostile, `eyJ${'a'.repeat(65_536)}`, `sk-${'-'.repeat(65_536)}`, `://${':'.repeat(65_536)}`]) {
 		const beganMs = performance.now();

@@ -8,7 +8,10 @@ export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 /** The log, on standard error: JSON lines for machines, one readable line each on a terminal. */
 export function createLog(level: LogLevel): Logger {
 	const destination = concealing(pino.destination({ dest: 2, sync: true }));
-	return pino({ level, base: undefined, timestamp: pino.stdTimeFunctions.isoTime }, process.stderr.isTTY ? readable(destination) : destination);
+	return pino(
+		{ level, base: undefined, timestamp: pino.stdTimeFunctions.isoTime },
+		process.stderr.isTTY ? readable(destination) : destination,
+	);
 }
 
 /** A line is the last place where a secret in an error or a URL can be stopped. */
@@ -22,9 +25,16 @@ const COLOURS = { 20: 'dim', 30: 'reset', 40: 'yellow', 50: 'red', 60: 'red' } a
 function readable(destination: DestinationStream): DestinationStream {
 	return {
 		write(line) {
-			const { level, time, msg, err } = JSON.parse(line) as { level: keyof typeof COLOURS; time: string; msg: string; err?: { message: string } };
+			const { level, time, msg, err } = JSON.parse(line) as {
+				level: keyof typeof COLOURS;
+				time: string;
+				msg: string;
+				err?: { message: string };
+			};
 			const text = err === undefined ? msg : `${msg}: ${err.message}`;
-			destination.write(`${styleText('dim', new Date(time).toTimeString().slice(0, 8))}  ${styleText(COLOURS[level], text, { stream: process.stderr })}\n`);
+			destination.write(
+				`${styleText('dim', new Date(time).toTimeString().slice(0, 8))}  ${styleText(COLOURS[level], text, { stream: process.stderr })}\n`,
+			);
 		},
 	};
 }

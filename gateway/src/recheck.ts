@@ -38,9 +38,17 @@ export function recheck(events: readonly TrailEvent[], decider: Decider | undefi
 	const { revision, input } = event ?? {};
 	if (event === undefined || input === undefined || revision === undefined) return undefined;
 	const recorded = recordedVerdict(events);
-	if (!('arguments' in input)) return { kind: 'not reproducible', revision, why: 'the arguments were not recorded, because nothing was decided about the call', paths: ['/arguments'] };
-	if (recorded === undefined) return { kind: 'not reproducible', revision, why: 'the call ended before its verdict was recorded', paths: [] };
-	if (decider?.revision !== revision) return { kind: 'other bundle', revision, ...(decider === undefined ? {} : { atHand: decider.revision }) };
+	if (!('arguments' in input))
+		return {
+			kind: 'not reproducible',
+			revision,
+			why: 'the arguments were not recorded, because nothing was decided about the call',
+			paths: ['/arguments'],
+		};
+	if (recorded === undefined)
+		return { kind: 'not reproducible', revision, why: 'the call ended before its verdict was recorded', paths: [] };
+	if (decider?.revision !== revision)
+		return { kind: 'other bundle', revision, ...(decider === undefined ? {} : { atHand: decider.revision }) };
 
 	const now = decide(decider, input);
 	const read = redactedPaths(event).filter((path) => isRead(decider, input, path, now));
@@ -67,7 +75,8 @@ function decide(decider: Decider, input: JsonObject): Verdict | string {
 		throw error;
 	}
 	const { verdict, reasons, budgets } = document;
-	if (verdict === 'deny' || verdict === 'approvalRequired') return { verdict, ...(reasons[0] === undefined ? {} : { rule: reasons[0].rule }), budgets: [] };
+	if (verdict === 'deny' || verdict === 'approvalRequired')
+		return { verdict, ...(reasons[0] === undefined ? {} : { rule: reasons[0].rule }), budgets: [] };
 	// Demands of one budget are merged, as when they are reserved.
 	const merged = new Map<string, Verdict['budgets'][number]>();
 	for (const { rule, unit, by, per, timezone = 'UTC', limit, cost } of budgets) {
@@ -103,7 +112,11 @@ function isRead(decider: Decider, input: JsonObject, path: string, now: Verdict 
 	return SUBSTITUTES.some((substitute) => textOf(decide(decider, replaced(input, steps, substitute) as JsonObject)) !== textOf(now));
 }
 
-function replaced(value: JsonValue | undefined, [step, ...rest]: readonly string[], substitute: JsonValue | undefined): JsonValue | undefined {
+function replaced(
+	value: JsonValue | undefined,
+	[step, ...rest]: readonly string[],
+	substitute: JsonValue | undefined,
+): JsonValue | undefined {
 	if (step === undefined) return substitute;
 	if (Array.isArray(value)) return value.map((item, n) => (String(n) === step ? (replaced(item, rest, substitute) ?? null) : item));
 	if (typeof value !== 'object' || value === null) return value;

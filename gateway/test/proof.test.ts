@@ -48,7 +48,10 @@ t.test('[audit.offline] the trail is exported and verified with no gateway at ha
 	end.end.events -= 1;
 	writeFileSync(file('trail.jsonl'), [JSON.stringify(header), ...lines.slice(1, -2), JSON.stringify(end), ''].join('\n'));
 	t.match(await verify('--key', file('key.pem')), { code: 0 }, 'alone, it looks whole');
-	t.match(await verify('--key', file('key.pem'), '--checkpoints', file('checkpoints.jsonl')), { code: 1, stdout: `broken  stream ${stream}, event ${sequence}: missing: the tail is cut off` });
+	t.match(await verify('--key', file('key.pem'), '--checkpoints', file('checkpoints.jsonl')), {
+		code: 1,
+		stdout: `broken  stream ${stream}, event ${sequence}: missing: the tail is cut off`,
+	});
 
 	t.match(await verify('--key', file('trail.jsonl')), { code: 2, stderr: /trail\.jsonl: holds no public key/ });
 	t.match(await verify('--checkpoints', file('nonesuch')), { code: 2, stderr: /nonesuch: can't be read \(ENOENT\)/ });
@@ -64,8 +67,10 @@ t.test('[audit.recheck] a recorded decision is decided again under its own bundl
 	await agent.call('list_recent_charges');
 	await agent.call('delete_customer', { customer: 'cus_1' });
 	await agent.call('send_lark_message', { channel: 'support', text: 'my number is 123-45-6789' });
-	const decisionOf = async (tool: string) => (await gateway.events(`&tool=${tool}`)).find(({ decisionId, input }) => decisionId !== undefined && input !== undefined)!.decisionId!;
-	const recheck = async (tool: string, ...more: string[]) => cli(t, ['audit', 'recheck', await decisionOf(tool), ...more, ...live(gateway)]);
+	const decisionOf = async (tool: string) =>
+		(await gateway.events(`&tool=${tool}`)).find(({ decisionId, input }) => decisionId !== undefined && input !== undefined)!.decisionId!;
+	const recheck = async (tool: string, ...more: string[]) =>
+		cli(t, ['audit', 'recheck', await decisionOf(tool), ...more, ...live(gateway)]);
 	t.match(await recheck('list_recent_charges'), { code: 0, stdout: /^same {2}allow/ });
 	t.match(await recheck('delete_customer'), { code: 0, stdout: /^same {2}deny by / });
 	t.match((await recheck('send_lark_message', '--json')).stdout, /"kind": "same"/, 'no rule reads what was masked');
@@ -77,7 +82,10 @@ t.test('[audit.recheck] a recorded decision is decided again under its own bundl
 	await gateway.api('POST', '/api/policy/reload', {});
 	t.match(await recheck('delete_customer'), { code: 2, stdout: /not at hand[\s\S]*--bundle/ });
 	t.match(await recheck('delete_customer', '--bundle', first), { code: 0, stdout: /^same {2}deny/ });
-	t.match(await recheck('delete_customer', '--bundle', policy.bundle.replace('bundle.tar', 'nonesuch')), { code: 2, stderr: /can't be read \(ENOENT\)/ });
+	t.match(await recheck('delete_customer', '--bundle', policy.bundle.replace('bundle.tar', 'nonesuch')), {
+		code: 2,
+		stderr: /can't be read \(ENOENT\)/,
+	});
 });
 
 t.test('[budgets.commands] budgets are listed, shown over time and reset, and a reset is recorded', async (t) => {
@@ -92,7 +100,10 @@ t.test('[budgets.commands] budgets are listed, shown over time and reset, and a 
 	t.match(await budgets('show', full.id), { code: 0, stdout: /used, 0 of it reserved; resets in[\s\S]*█/ });
 	t.match(await budgets('reset', full.id), { code: 0, stdout: `reset  ${full.rule}: ${full.used} calls forgotten` });
 	t.equal((await agent.call('list_recent_charges', {}, { 'x-mcp-turn-id': 't1' })).word, 'ok');
-	t.match(await gateway.events('&kind=operator'), [{ principal: 'bob@example.com', rule: full.rule, detail: { act: 'budget reset', spent: full.used } }]);
+	t.match(await gateway.events('&kind=operator'), [
+		{ principal: 'bob@example.com', rule: full.rule, detail: { act: 'budget reset', spent: full.used } },
+	]);
 	t.match(await budgets('reset', 'nonesuch'), { code: 1, stderr: /no open budget nonesuch/ });
-	for (const path of ['/api/budgets/nonesuch', `/api/budgets/${full.rule}/history?nonsense=1`, `/api/budgets/${full.rule}/history?limit=x`]) t.notOk((await gateway.api('GET', path)).status < 400, path);
+	for (const path of ['/api/budgets/nonesuch', `/api/budgets/${full.rule}/history?nonsense=1`, `/api/budgets/${full.rule}/history?limit=x`])
+		t.notOk((await gateway.api('GET', path)).status < 400, path);
 });

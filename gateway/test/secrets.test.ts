@@ -23,12 +23,18 @@ async function database({ sql }: Built): Promise<string> {
 t.test('[audit.secrets] a secret in arguments, headers, reasons, results and errors is in no table, on no card, in no news', (t) =>
 	eachStore(t, async (t, store) => {
 		const gateway = await build(t, { database: store, lark: 'ignore' });
-		const everything = Object.values(canaries).map(({ text }) => text).join(' ; ');
+		const everything = Object.values(canaries)
+			.map(({ text }) => text)
+			.join(' ; ');
 		const turn = { 'x-mcp-turn-id': canaries['github']!.text };
 		const agent = await openAgent(gateway.mcpUrl, { 'x-toolgate-agent-version': canaries['aws']!.text });
 		const said = { channel: 'support', text: everything };
 		t.equal((await agent.call('send_lark_message', said, turn)).word, 'ok');
-		t.equal(gateway.payments.messages.at(-1)?.text.includes(canaries['stripe']!.text), true, 'what goes upstream is what the policy lets go');
+		t.equal(
+			gateway.payments.messages.at(-1)?.text.includes(canaries['stripe']!.text),
+			true,
+			'what goes upstream is what the policy lets go',
+		);
 		await agent.call('list_recent_charges', { limit: everything });
 		await agent.call(`no_such_tool ${canaries['stripe']!.text}`);
 		await agent.call('delete_customer', { customer: canaries['npm']!.text });
@@ -42,7 +48,12 @@ t.test('[audit.secrets] a secret in arguments, headers, reasons, results and err
 		t.equal((await held).word, 'rejected');
 		await gateway.api('POST', '/api/budgets/x/reset').catch(() => undefined);
 
-		const seen = { database: await database(gateway), card: JSON.stringify([message, await gateway.lark.messages()]), api: JSON.stringify([await gateway.events(), listed]), news: gateway.news.join('\n') };
+		const seen = {
+			database: await database(gateway),
+			card: JSON.stringify([message, await gateway.lark.messages()]),
+			api: JSON.stringify([await gateway.events(), listed]),
+			news: gateway.news.join('\n'),
+		};
 		for (const [where, text] of Object.entries(seen)) {
 			for (const [name, { text: whole, secret = whole }] of Object.entries(canaries)) {
 				t.notOk(text.includes(secret) || text.includes(JSON.stringify(secret).slice(1, -1)), `${name} in the ${where}`);
@@ -56,7 +67,12 @@ t.test('[audit.secrets] a secret in arguments, headers, reasons, results and err
 t.test('[audit.secrets] a secret in an error of the upstream, or in why it can not be reached, is not recorded', async (t) => {
 	const secret = canaries['url']!;
 	const upstream = await rawMcpServer(t, {
-		'tools/list': ({ message }, response) => json(response, 200, { jsonrpc: '2.0', id: message['id']!, result: { tools: [{ name: 'list_recent_charges', inputSchema: { type: 'object' } }] } }),
+		'tools/list': ({ message }, response) =>
+			json(response, 200, {
+				jsonrpc: '2.0',
+				id: message['id']!,
+				result: { tools: [{ name: 'list_recent_charges', inputSchema: { type: 'object' } }] },
+			}),
 		'tools/call': (_, response) => response.writeHead(500, secret.secret, { 'content-type': 'text/plain' }).end(secret.text),
 	});
 	const gateway = await build(t, { upstreams: { stripe: { url: upstream.url } } });

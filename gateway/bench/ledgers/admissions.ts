@@ -25,7 +25,12 @@ export async function* measureAdmissions(sql: Sql, plan: Plan): AsyncGenerator<F
 		for (const [says, charges] of BUDGETS) {
 			const admission = await aWriter(sql, batch);
 			const perSecond = await atFullSpeed(admission, batch * 2, charges, plan.durationMs);
-			yield { what: `admissions, ${says}, batches of ${batch}`, value: perSecond, unit: 'calls/s', more: `${(perSecond / plainPerSecond).toFixed(2)} × reference` };
+			yield {
+				what: `admissions, ${says}, batches of ${batch}`,
+				value: perSecond,
+				unit: 'calls/s',
+				more: `${(perSecond / plainPerSecond).toFixed(2)} × reference`,
+			};
 			await admission.close();
 		}
 	}
@@ -33,12 +38,22 @@ export async function* measureAdmissions(sql: Sql, plan: Plan): AsyncGenerator<F
 		const admission = await aWriter(sql, 128);
 		const waitsMs = await offered(admission, rate, plan.durationMs * 2);
 		const sorted = waitsMs.toSorted((a, b) => a - b);
-		yield { what: `wait for the record at ${rate} calls/s offered`, value: median(waitsMs), unit: 'ms p50', more: `p99 ${sorted[Math.floor(sorted.length * 0.99)]!.toFixed(2)} ms, ${waitsMs.length} calls` };
+		yield {
+			what: `wait for the record at ${rate} calls/s offered`,
+			value: median(waitsMs),
+			unit: 'ms p50',
+			more: `p99 ${sorted[Math.floor(sorted.length * 0.99)]!.toFixed(2)} ms, ${waitsMs.length} calls`,
+		};
 		await admission.close();
 	}
 }
 
-async function atFullSpeed(admission: GroupedAdmission, concurrency: number, charges: () => BudgetCharge[], durationMs: number): Promise<number> {
+async function atFullSpeed(
+	admission: GroupedAdmission,
+	concurrency: number,
+	charges: () => BudgetCharge[],
+	durationMs: number,
+): Promise<number> {
 	let calls = 0;
 	const beganMs = performance.now();
 	await Promise.all(

@@ -15,7 +15,8 @@ export async function* measureGrowth(sql: Store, { sizes, durationMs }: Plan): A
 	const written = Math.min(WRITTEN, durationMs * 3);
 	let seeded = 0;
 	for (const size of sizes) {
-		for (; seeded < size; seeded += Math.min(SEEDED_AT_ONCE, size - seeded)) await seed(sql, seeded, Math.min(SEEDED_AT_ONCE, size - seeded));
+		for (; seeded < size; seeded += Math.min(SEEDED_AT_ONCE, size - seeded))
+			await seed(sql, seeded, Math.min(SEEDED_AT_ONCE, size - seeded));
 		await sql.query('VACUUM ANALYZE events');
 		const admission = await aWriter(sql, 128);
 		await batches(admission, 256);
@@ -32,7 +33,12 @@ export async function* measureGrowth(sql: Store, { sizes, durationMs }: Plan): A
 			tookMs.push(performance.now() - askedMs);
 			if (events.length === 0) throw new Error('the search found nothing');
 		}
-		yield { what: `the last 1,000 events of one agent among ${size}`, value: median(tookMs), unit: 'ms p50', more: `slowest ${Math.max(...tookMs).toFixed(1)} ms` };
+		yield {
+			what: `the last 1,000 events of one agent among ${size}`,
+			value: median(tookMs),
+			unit: 'ms p50',
+			more: `slowest ${Math.max(...tookMs).toFixed(1)} ms`,
+		};
 	}
 }
 

@@ -57,12 +57,16 @@ export function aCall(charges: readonly BudgetCharge[] = []): AdmissionRequest {
 			time: { ms: 1795000000000, iso: '2026-11-18T11:06:40.000Z', weekday: 'wednesday', hour: 11, timezone: 'UTC' },
 			environment: 'production',
 		},
-		...(charges.length === 0 ? {} : { detail: { reservations: charges.map(({ key, rule, unit, cost, limit }) => ({ key, rule, unit, cost, limit })) } }),
+		...(charges.length === 0
+			? {}
+			: { detail: { reservations: charges.map(({ key, rule, unit, cost, limit }) => ({ key, rule, unit, cost, limit })) } }),
 	};
 	return { event, charges };
 }
 
 /** @param among how many budgets of each kind there are */
 export function someCharges(count: number, among: number): BudgetCharge[] {
-	return Array.from({ length: count }, (_, n) => aCharge({ key: `${n} of ${count}: ${Math.floor(Math.random() * among)}`, limit: Number.MAX_SAFE_INTEGER, cost: 1 }));
+	return Array.from({ length: count }, (_, n) =>
+		aCharge({ key: `${n} of ${count}: ${Math.floor(Math.random() * among)}`, limit: Number.MAX_SAFE_INTEGER, cost: 1 }),
+	);
 }

@@ -74,7 +74,8 @@ export class ChainCheck {
 				? { sequence, says: 'there is a second one: the stream is forked' }
 				: { sequence, says: `stands after event ${this.#sequence}: inserted, or out of order` };
 		}
-		if (this.#follows(body, admission) !== hash) return { sequence, says: 'its hash does not follow from its content, its admission word and the event before' };
+		if (this.#follows(body, admission) !== hash)
+			return { sequence, says: 'its hash does not follow from its content, its admission word and the event before' };
 		this.#sequence = sequence;
 		this.#hash = hash;
 		const problem = this.#compare();
@@ -88,7 +89,9 @@ export class ChainCheck {
 		// Retention may have left nothing at all.
 		if (!this.#isBegun) this.#begin(Infinity);
 		const beyond = this.#checkpoints[this.#next];
-		return beyond === undefined ? undefined : { sequence: this.#sequence + 1, says: `missing: the tail is cut off; a checkpoint signs event ${beyond.sequence}` };
+		return beyond === undefined
+			? undefined
+			: { sequence: this.#sequence + 1, says: `missing: the tail is cut off; a checkpoint signs event ${beyond.sequence}` };
 	}
 
 	/** Where retention has cut: its last signed cut, as far as the first event that is there allows. */
@@ -109,7 +112,8 @@ export class ChainCheck {
 		chained.write(this.#bodyDigest, 32, 'hex');
 		if (admission === '') return digestOf('sha256', chained.subarray(0, 64), 'hex');
 		// An admission word is short; one that isn't has been tampered with, and its hash is computed all the same.
-		if (Buffer.byteLength(admission) > 64) return digestOf('sha256', Buffer.concat([chained.subarray(0, 64), Buffer.from(admission)]), 'hex');
+		if (Buffer.byteLength(admission) > 64)
+			return digestOf('sha256', Buffer.concat([chained.subarray(0, 64), Buffer.from(admission)]), 'hex');
 		return digestOf('sha256', chained.subarray(0, 64 + chained.write(admission, 64)), 'hex');
 	}
 

@@ -26,7 +26,8 @@ function fileSink(file: string): CheckpointSink {
 function httpSink(url: URL): CheckpointSink {
 	const headers: Record<string, string> = { 'content-type': 'application/x-ndjson' };
 	if (url.username !== '') {
-		headers['authorization'] = `Basic ${Buffer.from(`${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`).toString('base64')}`;
+		headers['authorization'] =
+			`Basic ${Buffer.from(`${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`).toString('base64')}`;
 	}
 	const address = new URL(url);
 	address.username = address.password = '';

@@ -21,17 +21,23 @@ t.test('a checkpoint is signed by the key of the deployment, and nothing of it c
 	t.equal(wrongSignature(checkpoint, [signer]), undefined);
 	t.same(readCheckpoint(writeCheckpoint(checkpoint)), checkpoint);
 	const changes: Partial<Checkpoint>[] = [{ sequence: 6 }, { hash: 'cd'.repeat(32) }, { stream: 't' }, { kind: 'cut' }, { timeMs: 2 }];
-	for (const change of changes) t.equal(wrongSignature({ ...checkpoint, ...change }, [signer]), 'its signature is wrong', JSON.stringify(change));
+	for (const change of changes)
+		t.equal(wrongSignature({ ...checkpoint, ...change }, [signer]), 'its signature is wrong', JSON.stringify(change));
 	const other = checkpointSigner(Buffer.alloc(32, 1));
 	t.match(wrongSignature(other.sign(head), [signer]), /another key/);
 	t.equal(wrongSignature({ ...other.sign(head), keyId: signer.id }, [signer]), 'its signature is wrong');
-	for (const line of ['', '[]', '{}', '{"version":2}', writeCheckpoint({ ...checkpoint, hash: 'AB' })]) t.type(readCheckpoint(line), 'string', line);
+	for (const line of ['', '[]', '{}', '{"version":2}', writeCheckpoint({ ...checkpoint, hash: 'AB' })])
+		t.type(readCheckpoint(line), 'string', line);
 });
 
 t.test('public keys are read from what others are given', async (t) => {
 	const other = checkpointSigner(Buffer.alloc(32, 1));
-	t.same(readPublicKeys(`# two\n${signer.pem}${other.pem}`, 'keys.pem').map(({ id }) => id), [signer.id, other.id]);
-	for (const text of ['', 'nonsense', signer.pem.replace(/\n.*\n/, '\nAAAA\n')]) t.throws(() => readPublicKeys(text, 'keys.pem'), { code: 'BAD_INPUT', message: /^keys\.pem: / });
+	t.same(
+		readPublicKeys(`# two\n${signer.pem}${other.pem}`, 'keys.pem').map(({ id }) => id),
+		[signer.id, other.id],
+	);
+	for (const text of ['', 'nonsense', signer.pem.replace(/\n.*\n/, '\nAAAA\n')])
+		t.throws(() => readPublicKeys(text, 'keys.pem'), { code: 'BAD_INPUT', message: /^keys\.pem: / });
 });
 
 function aFolder(t: Test): string {
@@ -117,7 +123,10 @@ t.test('a second place that fails is told once, delays nothing, and gets everyth
 		t.match(checkpoints.problem, /ENOENT/);
 		mkdirSync(join(file, '..'));
 		await checkpoints.tell();
-		t.match(linesOf(file).map(({ sequence }) => sequence), [1, 2, 3]);
+		t.match(
+			linesOf(file).map(({ sequence }) => sequence),
+			[1, 2, 3],
+		);
 		t.match(news[1], /again/);
 		t.equal(checkpoints.problem, undefined);
 	}),

@@ -73,7 +73,10 @@ export function createCheckpoints(options: CheckpointsOptions): Checkpoints {
 				await to.write(untold.map(({ line }) => line));
 			} catch (error) {
 				// Told once: an operator has to mend it, and hears when it is mended.
-				if (problem === undefined) onNews(`checkpoints can not be written to ${to.name} (${(error as Error).message}); they are kept in the database until it takes them`);
+				if (problem === undefined)
+					onNews(
+						`checkpoints can not be written to ${to.name} (${(error as Error).message}); they are kept in the database until it takes them`,
+					);
 				problem = `${to.name}: ${(error as Error).message}`;
 				return;
 			}

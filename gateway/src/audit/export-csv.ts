@@ -3,13 +3,38 @@ import type { EventRecord } from './recorded-event.ts';
 
 /** For spreadsheets (RFC 4180). Exact is the last column alone. */
 
-const FIELDS = ['kind', 'principal', 'agent', 'server', 'tool', 'decision', 'outcome', 'rule', 'message', 'callId', 'decisionId', 'intentId', 'approvalId', 'session', 'turn', 'revision'] as const satisfies (keyof TrailEvent)[];
+const FIELDS = [
+	'kind',
+	'principal',
+	'agent',
+	'server',
+	'tool',
+	'decision',
+	'outcome',
+	'rule',
+	'message',
+	'callId',
+	'decisionId',
+	'intentId',
+	'approvalId',
+	'session',
+	'turn',
+	'revision',
+] as const satisfies (keyof TrailEvent)[];
 
 export const csvHeader = `${['time', 'stream', 'sequence', 'admission', ...FIELDS, 'hash', 'event'].join()}\r\n`;
 
 export function csvRow({ stream, sequence, admission, body, hash }: EventRecord): string {
 	const event = JSON.parse(body) as TrailEvent;
-	const cells = [new Date(event.timeMs).toISOString(), stream, String(sequence), admission, ...FIELDS.map((name) => event[name] ?? ''), Buffer.from(hash).toString('hex'), body];
+	const cells = [
+		new Date(event.timeMs).toISOString(),
+		stream,
+		String(sequence),
+		admission,
+		...FIELDS.map((name) => event[name] ?? ''),
+		Buffer.from(hash).toString('hex'),
+		body,
+	];
 	return `${cells.map(cell).join()}\r\n`;
 }
 

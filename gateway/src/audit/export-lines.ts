@@ -41,14 +41,17 @@ export async function* splitLines(source: AsyncIterable<Uint8Array>): AsyncGener
 			begin = end + 1;
 		}
 		rest = chunk.subarray(begin);
-		if (rest.length > MAX_LINE_BYTES) throw new ToolGateError('BAD_INPUT', `a line is longer than ${MAX_LINE_BYTES} bytes: this is no export of the audit trail`);
+		if (rest.length > MAX_LINE_BYTES)
+			throw new ToolGateError('BAD_INPUT', `a line is longer than ${MAX_LINE_BYTES} bytes: this is no export of the audit trail`);
 	}
 	if (rest.length > 0) yield rest;
 }
 
 export function readExportLine(bytes: Buffer): ExportLine {
 	try {
-		return bytes.subarray(0, EVENT_BEGIN.length).equals(EVENT_BEGIN) ? eventAsWritten(bytes) : readParsed(JSON.parse(bytes.toString()) as JsonValue);
+		return bytes.subarray(0, EVENT_BEGIN.length).equals(EVENT_BEGIN)
+			? eventAsWritten(bytes)
+			: readParsed(JSON.parse(bytes.toString()) as JsonValue);
 	} catch {
 		return { kind: 'unreadable', why: 'it is not JSON' };
 	}
@@ -76,16 +79,28 @@ function readParsed(value: JsonValue): ExportLine {
 
 function eventOf(place: JsonObject, body: string | Buffer): ExportLine {
 	const { stream, sequence, admission, hash, ...more } = place;
-	const isWhole = typeof stream === 'string' && Number.isSafeInteger(sequence) && typeof admission === 'string' && typeof hash === 'string' && Object.keys(more).length === 0;
+	const isWhole =
+		typeof stream === 'string' &&
+		Number.isSafeInteger(sequence) &&
+		typeof admission === 'string' &&
+		typeof hash === 'string' &&
+		Object.keys(more).length === 0;
 	if (!isWhole) return { kind: 'unreadable', why: 'a member of the event is missing, unknown or of the wrong type' };
 	return { kind: 'event', stream, event: { sequence: sequence as number, admission, hash, body } };
 }
 
 function headerOf({ version, exportedAtMs, isWhole, streams = [] }: JsonObject): ExportLine {
 	if (version !== 1) return { kind: 'unreadable', why: `its version is ${JSON.stringify(version)}; expected 1` };
-	const heads = Array.isArray(streams) && streams.every((head) => isObject(head) && typeof head['stream'] === 'string' && Number.isSafeInteger(head['sequence']) && typeof head['hash'] === 'string');
-	if (!Number.isSafeInteger(exportedAtMs) || typeof isWhole !== 'boolean' || !heads) return { kind: 'unreadable', why: 'a member of the header is missing or of the wrong type' };
+	const heads =
+		Array.isArray(streams) &&
+		streams.every(
+			(head) =>
+				isObject(head) && typeof head['stream'] === 'string' && Number.isSafeInteger(head['sequence']) && typeof head['hash'] === 'string',
+		);
+	if (!Number.isSafeInteger(exportedAtMs) || typeof isWhole !== 'boolean' || !heads)
+		return { kind: 'unreadable', why: 'a member of the header is missing or of the wrong type' };
 	return { kind: 'export', header: { exportedAtMs: exportedAtMs as number, isWhole, streams: streams as unknown as StreamHead[] } };
 }
 
-const isObject = (value: JsonValue | undefined): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isObject = (value: JsonValue | undefined): value is JsonObject =>
+	typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -13,7 +13,11 @@ export interface ProofOptions {
 	readonly sql: Sql;
 	readonly keys: Keys;
 	/** `audit` of the configuration. */
-	readonly settings: { readonly checkpoints?: string | undefined; readonly formerKeys: readonly string[]; readonly retentionMonths: number };
+	readonly settings: {
+		readonly checkpoints?: string | undefined;
+		readonly formerKeys: readonly string[];
+		readonly retentionMonths: number;
+	};
 	/** The stream that this process writes now; undefined while it holds no lease. */
 	readonly stream: () => string | undefined;
 	readonly onNews: (text: string) => void;
@@ -58,7 +62,14 @@ export function createProof({ sql, keys, settings, ...options }: ProofOptions): 
 	const signer = checkpointSigner(keys.checkpointSeed);
 	const sink = settings.checkpoints === undefined ? undefined : checkpointSink(settings.checkpoints);
 	const checkpoints = createCheckpoints({ sql, signer, ...(sink === undefined ? {} : { sink }), ...options });
-	const retention = createRetention({ sql, signer, conceal: createConceal(keys.keyedDigest), months: settings.retentionMonths, hasSink: sink !== undefined, ...options });
+	const retention = createRetention({
+		sql,
+		signer,
+		conceal: createConceal(keys.keyedDigest),
+		months: settings.retentionMonths,
+		hasSink: sink !== undefined,
+		...options,
+	});
 	let last: ProofStatus['verified'];
 	return {
 		signer,

@@ -16,7 +16,15 @@ const signer = checkpointSigner(keys.checkpointSeed);
 
 function started(t: Test, { sql, stream }: { sql: Sql; stream: string }, options: Partial<RetentionOptions> = {}) {
 	const news: string[] = [];
-	const common = { sql, stream: () => stream, signer, conceal, onNews: (text: string) => news.push(text), onFault: (error: unknown) => t.fail(String(error)), everyMs: 3_600_000 };
+	const common = {
+		sql,
+		stream: () => stream,
+		signer,
+		conceal,
+		onNews: (text: string) => news.push(text),
+		onFault: (error: unknown) => t.fail(String(error)),
+		everyMs: 3_600_000,
+	};
 	const retention = createRetention({ ...common, months: 2, hasSink: false, ...options });
 	const checkpoints = createCheckpoints(common);
 	t.teardown(async () => {
@@ -91,7 +99,10 @@ t.test('nothing goes that is not over, or still needed, or when everything is ke
 		t.same(await started(t, process).retention.run(), [], 'a call of that month is open');
 		await admission.settle(aSettlement(request));
 		t.same(await started(t, process).retention.run(), [202001]);
-		const [next] = await process.sql.query<{ is_there: boolean }>(`SELECT to_regclass('events_' || month_of(clock_timestamp() + interval '1 month')) IS NOT NULL AS is_there`, []);
+		const [next] = await process.sql.query<{ is_there: boolean }>(
+			`SELECT to_regclass('events_' || month_of(clock_timestamp() + interval '1 month')) IS NOT NULL AS is_there`,
+			[],
+		);
 		t.equal(next!.is_there, true, 'the next month is ready before it begins');
 	}),
 );
@@ -139,13 +150,39 @@ t.test('what is rare is found by an index, whatever is asked for', (t) =>
 			const rows = await sql.query<{ 'QUERY PLAN': string }>(`EXPLAIN ${asked!.text}`, asked!.parameters);
 			return rows.map((row) => row['QUERY PLAN']).join('\n');
 		};
-		const rare = { principal: 'x', agent: 'x', session: 'x', turn: 'x', server: 'x', tool: 'x', rule: 'x', callId: 'x', decisionId: 'x', kind: 'gap', outcome: 'tool_error', decision: 'deny' };
-		for (const [name, value] of [...Object.entries(rare), ['decision', 'budgetExceeded']] as const) t.notMatch(await plan({ [name]: value }), new RegExp(`Seq Scan on events_${month}|events_${month}_time_ms_`), `${name} ${value}`);
+		const rare = {
+			principal: 'x',
+			agent: 'x',
+			session: 'x',
+			turn: 'x',
+			server: 'x',
+			tool: 'x',
+			rule: 'x',
+			callId: 'x',
+			decisionId: 'x',
+			kind: 'gap',
+			outcome: 'tool_error',
+			decision: 'deny',
+		};
+		for (const [name, value] of [...Object.entries(rare), ['decision', 'budgetExceeded']] as const)
+			t.notMatch(await plan({ [name]: value }), new RegExp(`Seq Scan on events_${month}|events_${month}_time_ms_`), `${name} ${value}`);
 		for (const filter of [{}, { kind: 'intent' }, { outcome: 'ok' }, { decision: 'allow' }, { sinceMs: 19_000 }, { agent: 'agent1' }]) {
 			const text = await plan(filter);
 			t.match(text, /Index Scan/, JSON.stringify(filter));
 			t.notMatch(text, new RegExp(`Seq Scan on events_${month}`), JSON.stringify(filter));
 		}
+
+		await sql.query(`UPDATE events SET body = '{"timeMs":' || time_ms || ',"x":"needle"}' WHERE sequence IN (3, 19000)`, []);
+		await sql.query(
+			`INSERT INTO events SELECT month, stream, sequence + 20000, id, kind, time_ms + 20000, call_id, decision_id, intent_id, approval_id, principal, agent, session, turn, server, tool, decision, outcome, rule, admission, '{}', digest, hash FROM events`,
+			[],
+		);
+		const trail = createTrail(sql);
+		const first = await trail.search({ text: 'NEEDLE' }, { limit: 5 });
+		t.same([first.events.length, typeof first.next], [0, 'string'], 'a text is looked for among so many events, and no more');
+		const second = await trail.search({ text: 'NEEDLE' }, { limit: 1, cursor: first.next! });
+		t.match(second, { events: [{ sequence: 19_000 }], next: String });
+		t.match(await trail.search({ text: 'NEEDLE' }, { limit: 5, cursor: second.next! }), { events: [{ sequence: 3 }] });
 	}),
 );
 
@@ -156,14 +193,23 @@ t.test('what was written before there were months is kept, by months', async (t)
 	await admin.query(`CREATE SCHEMA before; ALTER DATABASE ${name} SET search_path = before`);
 	const sql = await database.open();
 	const migrations = readMigrations();
-	await migrate(sql, migrations.filter(({ id }) => id < 31));
+	await migrate(
+		sql,
+		migrations.filter(({ id }) => id < 31),
+	);
 	await sql.query(`INSERT INTO streams (id) VALUES ('s')`, []);
 	// The clock of a process stepped back once: its stream stays in one piece all the same.
 	for (const time of ['2026-01-31T23:59:59Z', '2026-02-01T00:00:01Z', '2026-01-31T23:59:59Z', '2026-03-05T00:00:00Z']) {
-		await sql.query('SELECT append_event($1, $2::jsonb)', ['s', JSON.stringify(eventRow(anEvent({ kind: 'refusal', timeMs: Date.parse(time) }), conceal))]);
+		await sql.query('SELECT append_event($1, $2::jsonb)', [
+			's',
+			JSON.stringify(eventRow(anEvent({ kind: 'refusal', timeMs: Date.parse(time) }), conceal)),
+		]);
 	}
 	await migrate(sql, migrations);
-	t.same((await sql.query<{ month: number }>('SELECT month FROM events ORDER BY sequence', [])).map(({ month }) => month), [202601, 202602, 202602, 202603]);
+	t.same(
+		(await sql.query<{ month: number }>('SELECT month FROM events ORDER BY sequence', [])).map(({ month }) => month),
+		[202601, 202602, 202602, 202603],
+	);
 	t.same(await sql.query('SELECT month FROM streams', []), [{ month: 202603 }]);
 	t.match(await createTrail(sql).verify(), { isIntact: true, events: 4 });
 });

@@ -46,7 +46,9 @@ export function createRetention(options: RetentionOptions): Retention {
 			FROM events WHERE month = $1 ORDER BY stream, sequence DESC`,
 			[month],
 		);
-		const cuts = heads.map((head) => signer.sign({ kind: 'cut', stream: head.stream, sequence: head.sequence, hash: head.hash, timeMs: sql.nowMs() }));
+		const cuts = heads.map((head) =>
+			signer.sign({ kind: 'cut', stream: head.stream, sequence: head.sequence, hash: head.hash, timeMs: sql.nowMs() }),
+		);
 		const count = heads[0]?.events ?? 0;
 		const says = `${String(month).slice(0, 4)}-${String(month).slice(4)}`;
 		const event: TrailEvent = {
@@ -71,7 +73,10 @@ export function createRetention(options: RetentionOptions): Retention {
 				FROM unnest($1::text[], $2::bigint[], $3::text[]) AS x (s, n, l) ON CONFLICT DO NOTHING`,
 				[cuts.map((each) => each.stream), cuts.map((each) => each.sequence), cuts.map(writeCheckpoint), !hasSink],
 			);
-			await tx.query('DELETE FROM checkpoints c USING checkpoints x WHERE x.kind = $1 AND c.stream = x.stream AND c.sequence < x.sequence', ['cut']);
+			await tx.query(
+				'DELETE FROM checkpoints c USING checkpoints x WHERE x.kind = $1 AND c.stream = x.stream AND c.sequence < x.sequence',
+				['cut'],
+			);
 			await tx.query(`DROP TABLE events_${month}`);
 			return true;
 		});

@@ -1,6 +1,6 @@
 import type { Sql, SqlParameter } from '../store/sql.ts';
 import type { CheckpointKey } from './checkpoint.ts';
-import { conditionOf, readCursor, type TrailFilter, writeCursor } from './filter.ts';
+import { conditionOf, type Cursor, readCursor, type TrailFilter, writeCursor } from './filter.ts';
 import { type EventRecord, RECORD_COLUMNS, type RecordedEvent, recordedEvent } from './recorded-event.ts';
 import { follow, headsNow } from './tail.ts';
 import { type VerifyReport, verifyTrail } from './verify.ts';
@@ -11,7 +11,7 @@ export type { RecordedEvent } from './recorded-event.ts';
 export type { VerifyReport } from './verify.ts';
 
 export interface EventPage {
-	/** Newest first. */
+	/** Newest first. Where a text is looked for, there may be fewer than wanted, or none, and still a next page. */
 	readonly events: RecordedEvent[];
 	/** The cursor of the next page; absent on the last. */
 	readonly next?: string;
@@ -30,27 +30,32 @@ export interface Trail {
 }
 
 const MAX_OF_CALL = 1_000;
+const LOOKED_THROUGH = 20_000;
+const NEWEST_FIRST = 'e.time_ms DESC, e.stream DESC, e.sequence DESC';
 
 /** @param checkpointKeys whose checkpoints count in `verify` */
 export function createTrail(sql: Sql, checkpointKeys: readonly CheckpointKey[] = []): Trail {
 	const trail: Trail = {
-		async search(filter, { limit, cursor }) {
+		async search({ text, ...filter }, { limit, cursor }) {
 			const parameters: SqlParameter[] = [];
 			let condition = conditionOf(filter, parameters);
-			if (cursor !== undefined) {
-				const { timeMs, stream, sequence } = readCursor(cursor);
-				parameters.push(timeMs, stream, sequence);
-				const n = parameters.length;
-				condition += ` AND (e.time_ms, e.stream, e.sequence) < ($${n - 2}, $${n - 1}, $${n})`;
-			}
+			const compare = (operator: '<' | '>=', { timeMs, stream, sequence }: Cursor) => {
+				const n = parameters.push(timeMs, stream, sequence);
+				condition += ` AND (e.time_ms, e.stream, e.sequence) ${operator} ($${n - 2}, $${n - 1}, $${n})`;
+			};
+			if (cursor !== undefined) compare('<', readCursor(cursor));
+			// No index finds a text: one page looks through so many events, and the next goes on from there.
+			const end = text === undefined ? undefined : await placeOfEvent(sql, condition, parameters, LOOKED_THROUGH);
+			if (end !== undefined) compare('>=', end);
+			if (text !== undefined) condition += ` AND ${conditionOf({ text }, parameters)}`;
 			// The limit stands in the statement itself, so that the planner knows how few rows are wanted.
 			const rows = await sql.query<EventRecord>(
-				`SELECT ${RECORD_COLUMNS} FROM events e WHERE ${condition} ORDER BY e.time_ms DESC, e.stream DESC, e.sequence DESC LIMIT ${limit + 1}`,
+				`SELECT ${RECORD_COLUMNS} FROM events e WHERE ${condition} ORDER BY ${NEWEST_FIRST} LIMIT ${limit + 1}`,
 				parameters,
 			);
 			const events = rows.slice(0, limit).map(recordedEvent);
-			const last = events.at(-1);
-			return rows.length > limit && last !== undefined ? { events, next: writeCursor(last) } : { events };
+			const last = rows.length > limit ? events.at(-1) : end;
+			return last === undefined ? { events } : { events, next: writeCursor(last) };
 		},
 
 		async call(callId) {
@@ -74,4 +79,13 @@ export function createTrail(sql: Sql, checkpointKeys: readonly CheckpointKey[] =
 		verify: () => verifyTrail(sql, checkpointKeys),
 	};
 	return trail;
+}
+
+/** Where the event stands that is the `count`th that fits; undefined when there are fewer. */
+async function placeOfEvent(sql: Sql, condition: string, parameters: readonly SqlParameter[], count: number): Promise<Cursor | undefined> {
+	const [row] = await sql.query<{ time_ms: number; stream: string; sequence: number }>(
+		`SELECT e.time_ms, e.stream, e.sequence FROM events e WHERE ${condition} ORDER BY ${NEWEST_FIRST} OFFSET ${count - 1} LIMIT 1`,
+		parameters,
+	);
+	return row && { timeMs: row.time_ms, stream: row.stream, sequence: row.sequence };
 }

@@ -21,7 +21,10 @@ const UNSIGNED_FOR_MS = 300_000;
  * Verifies an export of the whole trail, with nothing else at hand.
  * @throws {ToolGateError} BAD_INPUT: it can't be verified at all, because it is no export, or a filtered one
  */
-export async function verifyExport(source: AsyncIterable<Uint8Array>, options: VerifyExportOptions): Promise<VerifyReport & { readonly exportedAtMs: number }> {
+export async function verifyExport(
+	source: AsyncIterable<Uint8Array>,
+	options: VerifyExportOptions,
+): Promise<VerifyReport & { readonly exportedAtMs: number }> {
 	const check = new ExportCheck(options);
 	let problem: string | undefined;
 	for await (const line of splitLines(source)) {
@@ -54,8 +57,16 @@ class ExportCheck {
 		this.#line++;
 		const line = readExportLine(bytes);
 		if (this.#header === undefined) {
-			if (line.kind !== 'export') throw new ToolGateError('BAD_INPUT', `line 1: expected the header of an export (toolgate audit export --format jsonl)${line.kind === 'unreadable' ? `; ${line.why}` : ''}`);
-			if (!line.header.isWhole) throw new ToolGateError('BAD_INPUT', 'line 1: this export was filtered: a chain with holes can not be verified; export without filters');
+			if (line.kind !== 'export')
+				throw new ToolGateError(
+					'BAD_INPUT',
+					`line 1: expected the header of an export (toolgate audit export --format jsonl)${line.kind === 'unreadable' ? `; ${line.why}` : ''}`,
+				);
+			if (!line.header.isWhole)
+				throw new ToolGateError(
+					'BAD_INPUT',
+					'line 1: this export was filtered: a chain with holes can not be verified; export without filters',
+				);
 			this.#header = line.header;
 			for (const head of line.header.streams) this.#heads.set(head.stream, head);
 			return this.#takeCheckpoints(line.header);
@@ -77,7 +88,10 @@ class ExportCheck {
 			}
 			case 'end':
 				this.#isEnded = true;
-				return this.#finish() ?? (line.events === this.#events ? undefined : `line ${this.#line}: the end says ${line.events} events, there are ${this.#events}`);
+				return (
+					this.#finish() ??
+					(line.events === this.#events ? undefined : `line ${this.#line}: the end says ${line.events} events, there are ${this.#events}`)
+				);
 			case 'export':
 				return `line ${this.#line}: a second header`;
 			case 'unreadable':
@@ -101,8 +115,14 @@ class ExportCheck {
 	report(problem: string | undefined): VerifyReport & { exportedAtMs: number } {
 		const { keys, checkpoints } = this.#options;
 		const notes = [
-			...(keys.length > 0 ? [] : ['signatures were not looked at: give --key, or a trail that was made anew with checkpoints of its own is not found']),
-			...(checkpoints.length > 0 ? [] : ['only the checkpoints in the export were at hand: give --checkpoints, or a tail that was cut off together with them is not found']),
+			...(keys.length > 0
+				? []
+				: ['signatures were not looked at: give --key, or a trail that was made anew with checkpoints of its own is not found']),
+			...(checkpoints.length > 0
+				? []
+				: [
+						'only the checkpoints in the export were at hand: give --checkpoints, or a tail that was cut off together with them is not found',
+					]),
 			...(this.#newer === 0 ? [] : [`${this.#newer} checkpoints are newer than the export and say nothing about it`]),
 		];
 		return {
@@ -160,7 +180,8 @@ class ExportCheck {
 		if (wrong !== undefined) return `stream ${stream}, event ${signed + 1}: ${wrong}`;
 		const head = this.#heads.get(stream);
 		if (head === undefined) return undefined;
-		if (head.sequence > sequence) return `stream ${stream}, event ${sequence + 1}: missing; the header says the stream ends at ${head.sequence}`;
+		if (head.sequence > sequence)
+			return `stream ${stream}, event ${sequence + 1}: missing; the header says the stream ends at ${head.sequence}`;
 		if (head.sequence < sequence) return `stream ${stream}, event ${head.sequence + 1}: the header says the stream ends before it`;
 		return head.hash === hash ? undefined : `stream ${stream}, event ${sequence}: its hash is not the one of the header`;
 	}
@@ -175,6 +196,8 @@ class ExportCheck {
 		} catch {
 			return 'it is not JSON';
 		}
-		return event.timeMs >= this.#header!.exportedAtMs - UNSIGNED_FOR_MS ? undefined : 'it is old, and no checkpoint vouches for it: inserted, or made anew';
+		return event.timeMs >= this.#header!.exportedAtMs - UNSIGNED_FOR_MS
+			? undefined
+			: 'it is old, and no checkpoint vouches for it: inserted, or made anew';
 	}
 }

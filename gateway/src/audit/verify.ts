@@ -25,7 +25,24 @@ export interface VerifyReport {
 /** Events per round trip: few enough that calls beside it don't wait. */
 const PAGE = 1_000;
 
-const NAMES = ['id', 'kind', 'time_ms', 'call_id', 'decision_id', 'intent_id', 'approval_id', 'principal', 'agent', 'session', 'turn', 'server', 'tool', 'decision', 'outcome', 'rule'] as const satisfies (keyof EventColumns)[];
+const NAMES = [
+	'id',
+	'kind',
+	'time_ms',
+	'call_id',
+	'decision_id',
+	'intent_id',
+	'approval_id',
+	'principal',
+	'agent',
+	'session',
+	'turn',
+	'server',
+	'tool',
+	'decision',
+	'outcome',
+	'rule',
+] as const satisfies (keyof EventColumns)[];
 /** As one text: a driver that takes eighteen columns apart costs more than the hashes. */
 const COLUMNS = NAMES.map((name) => `e.${name}`).join();
 
@@ -83,8 +100,14 @@ export async function verifyTrail(sql: Sql, keys: readonly CheckpointKey[]): Pro
 async function verifyStream(sql: Sql, stream: string, keys: readonly CheckpointKey[]): Promise<StreamReport> {
 	// Checkpoints before the head: what is signed meanwhile is not taken for a cut tail.
 	const set = new CheckpointSet(keys);
-	const lines = await sql.query<{ line: string; sequence: number }>('SELECT line, sequence FROM checkpoints WHERE stream = $1 ORDER BY sequence', [stream]);
-	const [head] = await sql.query<{ sequence: number; hash: string }>(`SELECT sequence, encode(hash, 'hex') AS hash FROM streams WHERE id = $1`, [stream]);
+	const lines = await sql.query<{ line: string; sequence: number }>(
+		'SELECT line, sequence FROM checkpoints WHERE stream = $1 ORDER BY sequence',
+		[stream],
+	);
+	const [head] = await sql.query<{ sequence: number; hash: string }>(
+		`SELECT sequence, encode(hash, 'hex') AS hash FROM streams WHERE id = $1`,
+		[stream],
+	);
 	let events = 0;
 	const bad = (problem: string): StreamReport => ({ events, unsigned: 0, lastCheckpointMs: 0, problem });
 	for (const { line, sequence } of lines) {

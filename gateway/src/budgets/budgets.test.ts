@@ -146,24 +146,32 @@ t.test('every combination of dimensions, period and time zone counts what it say
 	/** The same by other means: what the local clock of the zone shows. */
 	const local = (timezone: string, nowMs: number, length: number) =>
 		new Intl.DateTimeFormat('sv', { timeZone: timezone, dateStyle: 'short', timeStyle: 'short' }).format(nowMs).slice(0, length);
-	const offsetMs = (timezone: string, nowMs: number) => Date.parse(`${local(timezone, nowMs, 16).replace(' ', 'T')}Z`) - Math.floor(nowMs / 60_000) * 60_000;
+	const offsetMs = (timezone: string, nowMs: number) =>
+		Date.parse(`${local(timezone, nowMs, 16).replace(' ', 'T')}Z`) - Math.floor(nowMs / 60_000) * 60_000;
 	const identity = ({ by, per, timezone, principal, session = '', tool: name, nowMs }: Drawn) => {
 		const who = { principal, agent: 'bot', session: [principal, session], server: 'stripe', tool: name } as Record<string, unknown>;
-		const inWindow = {
-			turn: [principal, session, Math.floor(nowMs / 300_000)],
-			session: [principal, session],
-			minute: Math.floor(nowMs / 60_000),
-			hour: nowMs - ((nowMs + offsetMs(timezone, nowMs)) % 3_600_000),
-			day: [timezone === 'UTC' || at(`${local(timezone, nowMs, 10)}T00:00:00Z`) - offsetMs(timezone, at(`${local(timezone, nowMs, 10)}T00:00:00Z`)), local(timezone, nowMs, 10)],
-			month: [timezone, local(timezone, nowMs, 7)],
-		}[per as string] ?? Math.floor(nowMs / 90_000);
+		const inWindow =
+			{
+				turn: [principal, session, Math.floor(nowMs / 300_000)],
+				session: [principal, session],
+				minute: Math.floor(nowMs / 60_000),
+				hour: nowMs - ((nowMs + offsetMs(timezone, nowMs)) % 3_600_000),
+				day: [
+					timezone === 'UTC' ||
+						at(`${local(timezone, nowMs, 10)}T00:00:00Z`) - offsetMs(timezone, at(`${local(timezone, nowMs, 10)}T00:00:00Z`)),
+					local(timezone, nowMs, 10),
+				],
+				month: [timezone, local(timezone, nowMs, 7)],
+			}[per as string] ?? Math.floor(nowMs / 90_000);
 		return JSON.stringify([by.toSorted().map((each) => (each.startsWith('value:') ? each : [each, who[each]])), per, inWindow]);
 	};
 	const isZoned = ({ per }: Drawn) => per === 'day' || per === 'month' || per === 'hour';
 	fc.assert(
 		fc.property(drawn, drawn, fc.boolean(), (one, other, isAlike) => {
 			// Mostly alike, or else nearly no two would share a budget. Zones whose days begin at one moment share them; that is another property.
-			const two: Drawn = isAlike ? { ...one, nowMs: other.nowMs, principal: other.principal, session: other.session } : { ...other, timezone: isZoned(one) || isZoned(other) ? one.timezone : other.timezone };
+			const two: Drawn = isAlike
+				? { ...one, nowMs: other.nowMs, principal: other.principal, session: other.session }
+				: { ...other, timezone: isZoned(one) || isZoned(other) ? one.timezone : other.timezone };
 			return (keyFor(one) === keyFor(two)) === (identity(one) === identity(two));
 		}),
 		{ numRuns: 5_000 },
@@ -172,18 +180,35 @@ t.test('every combination of dimensions, period and time zone counts what it say
 
 t.test('a cost or limit that is negative, fractional, huge or no number is refused by name, also where costs add up', async (t) => {
 	for (const wrong of [-1, 0.5, 2 ** 53, Number.NaN, Infinity, '1' as never, null as never]) {
-		t.throws(() => charges([demand({ cost: wrong })], aCall(), tool, 0), { name: 'PolicyError', message: /cost of the budget payments\.daily/ });
-		t.throws(() => charges([demand({ limit: wrong })], aCall(), tool, 0), { name: 'PolicyError', message: /limit of the budget payments\.daily/ });
+		t.throws(() => charges([demand({ cost: wrong })], aCall(), tool, 0), {
+			name: 'PolicyError',
+			message: /cost of the budget payments\.daily/,
+		});
+		t.throws(() => charges([demand({ limit: wrong })], aCall(), tool, 0), {
+			name: 'PolicyError',
+			message: /limit of the budget payments\.daily/,
+		});
 	}
 	const most = Number.MAX_SAFE_INTEGER;
-	t.throws(() => charges([demand({ cost: most, limit: most }), demand({ cost: 1 })], aCall(), tool, 0), { name: 'PolicyError', message: /come to more/ });
+	t.throws(() => charges([demand({ cost: most, limit: most }), demand({ cost: 1 })], aCall(), tool, 0), {
+		name: 'PolicyError',
+		message: /come to more/,
+	});
 	t.match(charges([demand({ cost: 0 }), demand({ cost: most, limit: most })], aCall(), tool, 0), [{ cost: most, limit: 100 }]);
 });
 
 t.test('calls over many windows take from old and new ones at once, exactly what each has left', (t) =>
 	eachStore(t, async (t, database) => {
 		const admission = await anAdmission(t, await aProcess(database));
-		const demands = fc.subarray([demand({ rule: 'a', per: 'minute', limit: 30 }), demand({ rule: 'b', per: 'day', limit: 70 }), demand({ rule: 'c', per: 90, by: ['agent'], limit: 40 }), demand({ rule: 'd', per: 'day', timezone: 'Asia/Kolkata', by: [], limit: 50 })], { minLength: 1 });
+		const demands = fc.subarray(
+			[
+				demand({ rule: 'a', per: 'minute', limit: 30 }),
+				demand({ rule: 'b', per: 'day', limit: 70 }),
+				demand({ rule: 'c', per: 90, by: ['agent'], limit: 40 }),
+				demand({ rule: 'd', per: 'day', timezone: 'Asia/Kolkata', by: [], limit: 50 }),
+			],
+			{ minLength: 1 },
+		);
 		const step = fc.record({ demands, cost: fc.integer({ min: 0, max: 25 }), laterMs: fc.integer({ min: 0, max: 60_000 }) });
 		let run = 0;
 		const property = fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 25 }), async (steps) => {
@@ -193,7 +218,12 @@ t.test('calls over many windows take from old and new ones at once, exactly what
 			const model = new Map<string, number>();
 			for (const { demands: wanted, cost, laterMs } of steps) {
 				nowMs += laterMs;
-				const asked = charges(wanted.map((each) => ({ ...each, rule: `${each.rule}.${run}`, cost })), aCall(principal), tool, nowMs);
+				const asked = charges(
+					wanted.map((each) => ({ ...each, rule: `${each.rule}.${run}`, cost })),
+					aCall(principal),
+					tool,
+					nowMs,
+				);
 				const fits = asked.every(({ key, limit }) => (model.get(key) ?? 0) + cost <= limit);
 				const answer = await admission.admit(aRequest(asked));
 				if (answer.kind !== (fits ? 'granted' : 'budgetExceeded')) return false;
@@ -214,7 +244,11 @@ t.test('what a call really cost above its reservation blocks the calls that come
 		await admission.settle(aSettlement(first, 'sent', { costs: new Map([['cents', 250]]) }));
 		t.same(await budgetOf(process.sql, 'cents'), { spent: 250, reserved: 0, overrun: 240 });
 		t.match(await admission.admit(aRequest([aCharge({ cost: 1, limit: 100 })])), { kind: 'budgetExceeded', used: 250 });
-		t.match(await admission.admit(aRequest([aCharge({ cost: 0, limit: 100 })])), { kind: 'budgetExceeded' }, 'a call that costs nothing waits too');
+		t.match(
+			await admission.admit(aRequest([aCharge({ cost: 0, limit: 100 })])),
+			{ kind: 'budgetExceeded' },
+			'a call that costs nothing waits too',
+		);
 		const huge = aRequest([aCharge({ key: 'huge', cost: 0, limit: 100 })]);
 		await admission.admit(huge);
 		await admission.settle(aSettlement(huge, 'sent', { costs: new Map([['huge', Number.MAX_SAFE_INTEGER]]) }));
@@ -231,7 +265,11 @@ t.test('use over time: the windows of a rule, or of one of its budgets', (t) =>
 		const day = 86_400_000;
 		const today = Math.floor(Date.now() / day) * day;
 		const keys: string[] = [];
-		for (const [principal, nowMs, cost] of [['alice@example.com', today - day, 30], ['bob@example.com', today - day, 5], ['alice@example.com', today, 7]] as const) {
+		for (const [principal, nowMs, cost] of [
+			['alice@example.com', today - day, 30],
+			['bob@example.com', today - day, 5],
+			['alice@example.com', today, 7],
+		] as const) {
 			const asked = charges([demand({ cost })], aCall(principal), tool, nowMs);
 			keys.push(asked[0]!.key);
 			await admission.admit(aRequest(asked));
@@ -241,7 +279,11 @@ t.test('use over time: the windows of a rule, or of one of its budgets', (t) =>
 			{ unit: 'cents', windowEndMs: today + day, budgets: 1, used: 7, overrun: 0, mostUsed: 7, limit: 100 },
 		]);
 		t.match(await budgets.history('payments.daily', { limit: 10, key: keys[1]! }), [{ used: 5 }]);
-		t.match(await budgets.history('payments.daily', { limit: 10, key: keys[2]! }), [{ used: 30 }, { used: 7 }], 'the same budget in another window');
+		t.match(
+			await budgets.history('payments.daily', { limit: 10, key: keys[2]! }),
+			[{ used: 30 }, { used: 7 }],
+			'the same budget in another window',
+		);
 		t.match(await budgets.history('payments.daily', { limit: 1 }), [{ windowEndMs: today + day }], 'the newest');
 		t.same(await budgets.history('nonesuch', { limit: 10 }), []);
 		t.equal(withoutWindow(`sha256:${'a'.repeat(64)}`), `sha256:${'a'.repeat(64)}`);

@@ -89,7 +89,8 @@ const PRUNE_EVERY_MS = 3_600_000;
 
 export function createBudgets({ sql, stream, conceal, onFault }: BudgetsOptions): Budgets {
 	const budgets: Budgets = {
-		charges: (demands, call, tool) => (demands.length === 0 ? [] : charges(demands, call, tool, sql.nowMs()).map((charge) => ({ ...charge, key: conceal.text(charge.key) }))),
+		charges: (demands, call, tool) =>
+			demands.length === 0 ? [] : charges(demands, call, tool, sql.nowMs()).map((charge) => ({ ...charge, key: conceal.text(charge.key) })),
 
 		async list() {
 			const rows = await sql.query<BudgetRow>(
@@ -113,7 +114,15 @@ export function createBudgets({ sql, stream, conceal, onFault }: BudgetsOptions)
 				[column(rule), key === undefined ? '' : withoutWindow(key), limit],
 			);
 			return rows
-				.map((row) => ({ unit: row.unit, windowEndMs: row.window_ends_at, budgets: row.budgets, used: row.used, overrun: row.overrun, mostUsed: row.most_used, limit: row.ceiling }))
+				.map((row) => ({
+					unit: row.unit,
+					windowEndMs: row.window_ends_at,
+					budgets: row.budgets,
+					used: row.used,
+					overrun: row.overrun,
+					mostUsed: row.most_used,
+					limit: row.ceiling,
+				}))
 				.reverse();
 		},
 

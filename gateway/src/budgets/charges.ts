@@ -51,7 +51,8 @@ export function charges(demands: readonly BudgetDemand[], call: DecidedRequest, 
 /** The policy's answer has been checked by its schema; what is reserved does not rest on that. */
 function demandWhole({ rule, limit, cost }: BudgetDemand): void {
 	for (const [name, value] of Object.entries({ limit, cost })) {
-		if (!Number.isSafeInteger(value) || value < 0) throw new PolicyError(`the ${name} of the budget ${rule} is ${String(value)}; expected a whole number from 0 to 2^53 - 1`);
+		if (!Number.isSafeInteger(value) || value < 0)
+			throw new PolicyError(`the ${name} of the budget ${rule} is ${String(value)}; expected a whole number from 0 to 2^53 - 1`);
 	}
 }
 

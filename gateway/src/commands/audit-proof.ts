@@ -26,7 +26,11 @@ export async function writeExport({ out, ...options }: CommonOptions & { out?: s
 		const { code, syscall } = cause as NodeJS.ErrnoException;
 		// Whoever reads has had enough, as head does.
 		if (code === 'EPIPE') return;
-		throw new CommandFailure(2, out !== undefined && syscall !== undefined ? `${out}: can't be written (${code})` : 'the gateway ended the export early', { cause });
+		throw new CommandFailure(
+			2,
+			out !== undefined && syscall !== undefined ? `${out}: can't be written (${code})` : 'the gateway ended the export early',
+			{ cause },
+		);
 	}
 }
 
@@ -61,13 +65,16 @@ async function verify({ export: file, checkpoints = [], key = [], ...options }: 
 		const source = createReadStream(file, { highWaterMark: 1024 * 1024 });
 		return verifyExport(source, given).catch((error: unknown) => {
 			const { code } = error as NodeJS.ErrnoException;
-			throw code !== undefined && ['ENOENT', 'EACCES', 'EISDIR'].includes(code) ? new CommandFailure(2, `${file}: can't be read (${code})`) : error;
+			throw code !== undefined && ['ENOENT', 'EACCES', 'EISDIR'].includes(code)
+				? new CommandFailure(2, `${file}: can't be read (${code})`)
+				: error;
 		});
 	}
 	const gateway = connect(options);
 	if (given.keys.length === 0 && given.checkpoints.length === 0) return gateway.get<VerifyReport>('/api/audit/verify');
 	// What was kept elsewhere is held against what the gateway has, here and not there.
-	const keys = given.keys.length > 0 ? given.keys : readPublicKeys((await gateway.get<ProofStatus>('/api/audit/proof')).publicKey, 'the gateway');
+	const keys =
+		given.keys.length > 0 ? given.keys : readPublicKeys((await gateway.get<ProofStatus>('/api/audit/proof')).publicKey, 'the gateway');
 	return verifyExport(await gateway.bytes('/api/audit/export'), { ...given, keys });
 }
 
@@ -79,9 +86,15 @@ function textOf(file: string): string {
 	}
 }
 
-function reportText({ isIntact, events, streams, problem, unsigned, lastCheckpointMs, durability, notes = [] }: VerifyReport, perSecond: number): string {
+function reportText(
+	{ isIntact, events, streams, problem, unsigned, lastCheckpointMs, durability, notes = [] }: VerifyReport,
+	perSecond: number,
+): string {
 	if (!isIntact) return `${paint('red', 'broken')}  ${safe(problem ?? '')}`;
-	const signed = lastCheckpointMs === undefined ? 'no signed checkpoint' : `last signed checkpoint ${relativeTime(lastCheckpointMs)}, ${unsigned} events after it`;
+	const signed =
+		lastCheckpointMs === undefined
+			? 'no signed checkpoint'
+			: `last signed checkpoint ${relativeTime(lastCheckpointMs)}, ${unsigned} events after it`;
 	return [
 		`${paint('green', 'intact')}  ${events} events in ${streams} streams (${perSecond} per second); ${signed}`,
 		...(durability === undefined ? [] : [paint('dim', durability)]),

@@ -27,12 +27,16 @@ export function auditRecheckCommand(): Command {
 }
 
 async function underBundle(file: string, decisionId: string, options: RecheckOptions): Promise<Recheck> {
-	const { events } = await connect(options).get<{ events: RecordedEvent[] }>(`/api/audit?limit=100&decisionId=${encodeURIComponent(decisionId)}`);
+	const { events } = await connect(options).get<{ events: RecordedEvent[] }>(
+		`/api/audit?limit=100&decisionId=${encodeURIComponent(decisionId)}`,
+	);
 	let packed: Buffer;
 	try {
 		packed = readFileSync(file);
 	} catch (cause) {
-		throw new CommandFailure(2, `${file}: can't be read (${(cause as NodeJS.ErrnoException).code}); expected a bundle as .tar.gz`, { cause });
+		throw new CommandFailure(2, `${file}: can't be read (${(cause as NodeJS.ErrnoException).code}); expected a bundle as .tar.gz`, {
+			cause,
+		});
 	}
 	const preparation = new Preparation();
 	try {
@@ -63,5 +67,7 @@ function textOf(answer: Recheck): string {
 
 function verdictText({ verdict, rule, budgets }: Verdict): string {
 	const taken = budgets.map(({ rule: of, cost, unit, limit }) => `${cost} of ${limit} ${unit} by ${of}`);
-	return [paintWord(verdict), ...(rule === undefined ? [] : [`by ${rule}`]), ...(taken.length === 0 ? [] : [`taking ${taken.join(', ')}`])].map((part, n) => (n === 0 ? part : safe(part))).join(' ');
+	return [paintWord(verdict), ...(rule === undefined ? [] : [`by ${rule}`]), ...(taken.length === 0 ? [] : [`taking ${taken.join(', ')}`])]
+		.map((part, n) => (n === 0 ? part : safe(part)))
+		.join(' ');
 }

@@ -7,7 +7,22 @@ import { CommandFailure } from './command-failure.ts';
 import { type CommonOptions, connect, operatorCommand, print } from './operator-command.ts';
 import { paint, paintWord, safe } from './terminal.ts';
 
-const FILTERS = ['principal', 'agent', 'tool', 'server', 'decision', 'outcome', 'rule', 'call', 'session', 'turn', 'kind', 'since', 'until', 'text'] as const;
+const FILTERS = [
+	'principal',
+	'agent',
+	'tool',
+	'server',
+	'decision',
+	'outcome',
+	'rule',
+	'call',
+	'session',
+	'turn',
+	'kind',
+	'since',
+	'until',
+	'text',
+] as const;
 type Filters = Partial<Record<(typeof FILTERS)[number], string>>;
 
 function query(filters: Filters, more: Record<string, string | undefined> = {}): string {
@@ -41,11 +56,13 @@ export function auditCommand(): Command {
 			.option('--limit <count>', 'at most', '50')
 			.option('--cursor <cursor>', 'go on from here')
 			.action(async (options: CommonOptions & Filters & { limit: string; cursor?: string }) => {
-				const page = await connect(options).get<{ events: RecordedEvent[]; next?: string }>(`/api/audit${query(options, { limit: options.limit, cursor: options.cursor })}`);
+				const page = await connect(options).get<{ events: RecordedEvent[]; next?: string }>(
+					`/api/audit${query(options, { limit: options.limit, cursor: options.cursor })}`,
+				);
 				print(options, page, () =>
 					[
 						...page.events.map((event) => eventLine(event, { paint: paintWord, safe })),
-						...(page.events.length === 0 ? ['no event fits'] : []),
+						...(page.events.length > 0 ? [] : [page.next === undefined ? 'no event fits' : 'no event fits among those looked through']),
 						...(page.next === undefined ? [] : [paint('dim', `more: --cursor ${page.next}`)]),
 					].join('\n'),
 				);
@@ -62,7 +79,9 @@ export function auditCommand(): Command {
 					[
 						`${safe(first.tool ?? '')} → ${traceWords(events).map(paintWord).join(' → ')}`,
 						...events.map((event) => `  ${eventLine(event, { paint: paintWord, safe })}`),
-						...(first.input === undefined ? [] : [paint('dim', safe(JSON.stringify((first.input as JsonObject)['arguments'] ?? first.input)))]),
+						...(first.input === undefined
+							? []
+							: [paint('dim', safe(JSON.stringify((first.input as JsonObject)['arguments'] ?? first.input)))]),
 					].join('\n'),
 				);
 			}),
@@ -71,7 +90,9 @@ export function auditCommand(): Command {
 		withFilters(operatorCommand('export', 'the whole trail with what is needed to verify it; with filters, only what fits'))
 			.option('--format <format>', 'jsonl or csv', 'jsonl')
 			.option('--out <file>', 'by default to standard output')
-			.action(async (options: CommonOptions & Filters & { format: string; out?: string }) => writeExport(options, `/api/audit/export${query(options, { format: options.format })}`)),
+			.action(async (options: CommonOptions & Filters & { format: string; out?: string }) =>
+				writeExport(options, `/api/audit/export${query(options, { format: options.format })}`),
+			),
 	);
 	command.addCommand(auditKeyCommand());
 	command.addCommand(auditVerifyCommand());

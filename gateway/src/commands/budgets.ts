@@ -15,13 +15,24 @@ export function budgetsCommand(): Command {
 	command.addCommand(
 		operatorCommand('list', 'windows that are open now, the most used first').action(async (options: CommonOptions) => {
 			const budgets = await list(options);
-			print(options, budgets.map((budget) => ({ id: idOf(budget.key), ...budget })), () =>
-				budgets.length === 0
-					? 'no budget is in use'
-					: table(
-							['ID', 'RULE', 'USED', 'LIMIT', 'UNIT', 'RESETS', 'OF'],
-							budgets.map((budget) => [idOf(budget.key), safe(budget.rule), used(budget), String(budget.limit), safe(budget.unit), relativeTime(budget.windowEndMs), safe(ownersOf(budget.key))]),
-						),
+			print(
+				options,
+				budgets.map((budget) => ({ id: idOf(budget.key), ...budget })),
+				() =>
+					budgets.length === 0
+						? 'no budget is in use'
+						: table(
+								['ID', 'RULE', 'USED', 'LIMIT', 'UNIT', 'RESETS', 'OF'],
+								budgets.map((budget) => [
+									idOf(budget.key),
+									safe(budget.rule),
+									used(budget),
+									String(budget.limit),
+									safe(budget.unit),
+									relativeTime(budget.windowEndMs),
+									safe(ownersOf(budget.key)),
+								]),
+							),
 			);
 		}),
 	);
@@ -42,7 +53,12 @@ export function budgetsCommand(): Command {
 			.action(async (id: string, options: CommonOptions) => {
 				const budget = await find(id, options);
 				const reset = await connect(options).post<BudgetView>(`/api/budgets/${encodeURIComponent(budget.key)}/reset`);
-				print(options, reset, () => `${paint('green', 'reset')}  ${safe(budget.rule)}: ${budget.spent} ${safe(budget.unit)} forgotten${reset.reserved > 0 ? `, ${reset.reserved} reserved by calls under way stay` : ''}`);
+				print(
+					options,
+					reset,
+					() =>
+						`${paint('green', 'reset')}  ${safe(budget.rule)}: ${budget.spent} ${safe(budget.unit)} forgotten${reset.reserved > 0 ? `, ${reset.reserved} reserved by calls under way stay` : ''}`,
+				);
 			}),
 	);
 	return command;
@@ -63,7 +79,8 @@ function headline(budget: BudgetView): string {
 }
 
 const used = ({ used: amount, limit, overrun }: Pick<BudgetView, 'used' | 'limit' | 'overrun'>): string =>
-	paint(amount >= limit ? 'red' : amount * 2 >= limit ? 'yellow' : 'green', String(amount)) + (overrun > 0 ? ` (${overrun} over what was reserved)` : '');
+	paint(amount >= limit ? 'red' : amount * 2 >= limit ? 'yellow' : 'green', String(amount)) +
+	(overrun > 0 ? ` (${overrun} over what was reserved)` : '');
 
 function bar({ windowEndMs, mostUsed, limit }: WindowUse): string {
 	const filled = Math.min(BAR_CHARACTERS, Math.round((mostUsed / Math.max(1, limit)) * BAR_CHARACTERS));

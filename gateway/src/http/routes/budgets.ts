@@ -31,7 +31,9 @@ export function budgetRoutes(api: FastifyInstance, { budgets }: BudgetRoutesDeps
 		const unknown = Object.keys(query).find((name) => name !== 'key' && name !== 'limit');
 		if (unknown !== undefined) throw new ToolGateError('BAD_INPUT', `${unknown}: unknown; expected key or limit`);
 		const { key, limit } = query;
-		return { windows: await budgets.history(params.rule, { limit: countOf('limit', limit, 100, 1000), ...(key === undefined ? {} : { key }) }) };
+		return {
+			windows: await budgets.history(params.rule, { limit: countOf('limit', limit, 100, 1000), ...(key === undefined ? {} : { key }) }),
+		};
 	});
 
 	api.post<ByKey>('/budgets/:key/reset', async ({ params, body, person }) => {
