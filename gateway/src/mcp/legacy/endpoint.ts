@@ -31,7 +31,7 @@ export interface LegacyOptions {
 
 const SWEEP_MS = 60_000;
 
-/** The legacy era: revisions 2025-03-26 to 2025-11-25, with sessions. */
+/** The legacy era: revisions 2024-11-05 to 2025-11-25, with sessions. */
 export class LegacyEndpoint {
 	readonly #options: LegacyOptions;
 	readonly #streams: Streams;
@@ -142,8 +142,8 @@ export class LegacyEndpoint {
 	#notification({ method, params }: RpcNotification, session: Session): void {
 		switch (method) {
 			case 'notifications/cancelled': {
-				const id = params['requestId'];
-				if (typeof id === 'string' || typeof id === 'number') session.underWay.get(id)?.cancel();
+				const { requestId, reason } = params;
+				if (typeof requestId === 'string' || typeof requestId === 'number') session.underWay.get(requestId)?.cancel(typeof reason === 'string' ? reason : undefined);
 				return;
 			}
 			case 'notifications/initialized':

@@ -21,6 +21,7 @@ export class Reply implements Downstream {
 	#isDone = false;
 	#abort: AbortController | undefined;
 	#isCancelled = false;
+	#cancelReason: string | undefined;
 	/** Absent where the agent takes no events: there is no way to ask it. */
 	readonly request: Downstream['request'];
 	/** Called when the agent cancels. */
@@ -43,13 +44,15 @@ export class Reply implements Downstream {
 	/** Made when somebody asks for it: most requests are answered before anyone does. */
 	get cancelled(): AbortSignal {
 		this.#abort ??= new AbortController();
-		if (this.#isCancelled) this.#abort.abort();
+		if (this.#isCancelled) this.#abort.abort(this.#cancelReason);
 		return this.#abort.signal;
 	}
 
-	cancel(): void {
+	/** @param reason as the agent says it, for the upstream */
+	cancel(reason?: string): void {
 		this.#isCancelled = true;
-		this.#abort?.abort();
+		this.#cancelReason = reason;
+		this.#abort?.abort(reason);
 		this.onCancel?.();
 	}
 

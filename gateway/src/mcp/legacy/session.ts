@@ -28,7 +28,7 @@ export class Session implements AgentSession {
 	readonly createdMs: number;
 	usedMs: number;
 	/** Requests under way, by id: how a cancellation finds its call. */
-	readonly underWay = new Map<RequestId, { cancel(): void }>();
+	readonly underWay = new Map<RequestId, { cancel(reason?: string): void }>();
 	/** What upstreams ask the agent inside its calls. */
 	readonly questions = new Questions();
 	/** Resources whose changes it wants to hear of, by the URIs that it uses, with who asked. */

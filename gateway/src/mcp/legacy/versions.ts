@@ -1,5 +1,5 @@
 /** The revisions of the legacy era that agents may speak, the newest first. */
-export const LEGACY_VERSIONS = ['2025-11-25', '2025-06-18', '2025-03-26'] as const;
+export const LEGACY_VERSIONS = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'] as const;
 export type LegacyVersion = (typeof LEGACY_VERSIONS)[number];
 
 export const isLegacyVersion = (version: string): version is LegacyVersion => (LEGACY_VERSIONS as readonly string[]).includes(version);
