@@ -5,6 +5,7 @@ import { bundleCommand } from './commands/bundle.ts';
 import { budgetsCommand } from './commands/budgets.ts';
 import { CommandFailure } from './commands/command-failure.ts';
 import { configCommand } from './commands/config.ts';
+import { demoCommand } from './commands/demo.ts';
 import { initCommand } from './commands/init.ts';
 import { policyCommand } from './commands/policy.ts';
 import { serveCommand } from './commands/serve.ts';
@@ -19,7 +20,7 @@ const program = new Command('toolgate')
 	.showHelpAfterError('(toolgate --help lists the commands)')
 	.exitOverride();
 
-for (const command of [serveCommand, initCommand, signInCommand, configCommand, policyCommand, bundleCommand, toolsCommand, tokensCommand, approvalsCommand, budgetsCommand, auditCommand]) {
+for (const command of [serveCommand, demoCommand, initCommand, signInCommand, configCommand, policyCommand, bundleCommand, toolsCommand, tokensCommand, approvalsCommand, budgetsCommand, auditCommand]) {
 	program.addCommand(command());
 }
 // Sub-commands report usage errors the same way.
