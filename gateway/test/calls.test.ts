@@ -43,9 +43,9 @@ for (const answers of ['sse', 'json'] as const) {
 	});
 }
 
-t.test('[mcp.revisions] each revision from 2025-03-26 to 2025-11-25 is spoken, and an unknown one is answered with one that is', async (t) => {
+t.test('[mcp.revisions] each revision from 2024-11-05 to 2025-11-25 is spoken, and an unknown one is answered with one that is', async (t) => {
 	const { mcpUrl } = await build(t);
-	for (const [asked, answered] of [['2025-03-26', '2025-03-26'], ['2025-06-18', '2025-06-18'], ['2025-11-25', '2025-11-25'], ['2099-01-01', '2025-11-25']]) {
+	for (const [asked, answered] of [['2024-11-05', '2024-11-05'], ['2025-03-26', '2025-03-26'], ['2025-06-18', '2025-06-18'], ['2025-11-25', '2025-11-25'], ['2099-01-01', '2025-11-25']]) {
 		const opened = await post(mcpUrl, { jsonrpc: '2.0', id: 1, method: 'initialize', params: { protocolVersion: asked, capabilities: {}, clientInfo: { name: 'x', version: '1' } } });
 		t.match(JSON.parse(opened.text), { result: { protocolVersion: answered, serverInfo: { name: 'localstripe-mcp' } } });
 		const session = { 'mcp-session-id': opened.sessionId!, 'mcp-protocol-version': answered! };

@@ -51,6 +51,7 @@ t.test('curl with only a content type initializes, lists and calls', async (t) =
 	t.equal((await send('POST', { headers, body: { jsonrpc: '2.0', method: 'notifications/initialized' } })).status, 202);
 	t.match((await send('POST', { headers, body: { jsonrpc: '2.0', id: 'x', method: 'tools/list' } })).json, { id: 'x', result: { tools: [{ name: 'echo' }] } });
 	t.match((await send('POST', { headers, body: call(2) })).json, { id: 2, result: { content: [{ text: 'done' }] } });
+	for (const version of ['2024-11-05', '2025-03-26', '2025-11-25']) t.match((await send('POST', { body: initialize(version) })).json, { result: { protocolVersion: version } });
 	t.equal((await send('POST', { body: initialize('1999-01-01') })).json['result']!['protocolVersion' as never], '2025-11-25', 'an unknown version is answered by the newest');
 });
 
