@@ -81,10 +81,18 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 	const nowMs = () => store.nowMs();
 	const keys = deriveKeys(await deploymentKey(store, config.key));
 	let leased: LeasedAdmission | undefined;
-	const proof = createProof({ sql: store, keys, settings: config.audit, stream: () => (leased?.isHeld ? leased.stream : undefined), onNews, onFault });
+	const proof = createProof({
+		sql: store,
+		keys,
+		settings: config.audit,
+		stream: () => (leased?.isHeld ? leased.stream : undefined),
+		onNews,
+		onFault,
+	});
 	const admission = (leased = await LeasedAdmission.open({ store, keys, onFault, onWritten: (count) => proof.checkpoints.written(count) }));
 	await proof.retention.run();
-	const record = (event: Omit<TrailEvent, 'version' | 'id' | 'timeMs'>) => admission.refuse({ version: 1, id: randomUUID(), timeMs: nowMs(), ...event });
+	const record = (event: Omit<TrailEvent, 'version' | 'id' | 'timeMs'>) =>
+		admission.refuse({ version: 1, id: randomUUID(), timeMs: nowMs(), ...event });
 
 	const policy = new Policy({
 		...policySourceOf(config),
@@ -137,7 +145,8 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 		input,
 		obligations: new ObligationDesk({
 			keyedDigest: keys.keyedDigest,
-			fitsOutputSchema: (tool, result) => !('structuredContent' in result) || capabilities.fitsOutputSchema(tool, result['structuredContent']),
+			fitsOutputSchema: (tool, result) =>
+				!('structuredContent' in result) || capabilities.fitsOutputSchema(tool, result['structuredContent']),
 		}),
 		approvals,
 		budgets,
@@ -168,34 +177,61 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 	});
 	capabilities.onListChanged((changed) => mcp.listsChanged(changed));
 	upstreams.onNotification((upstream, agentSessionId, message) =>
-		mcp.notified(upstream, agentSessionId, wrapNotification(message, (uri) => capabilities.naming.wrapUri(upstream, uri))),
+		mcp.notified(
+			upstream,
+			agentSessionId,
+			wrapNotification(message, (uri) => capabilities.naming.wrapUri(upstream, uri)),
+		),
 	);
 
 	const readiness = (): PartState[] => [
-		{ part: 'store', isVital: true, isReady: admission.isHeld, says: admission.isHeld ? storeSays(store) : 'the database can not be reached; no call is served' },
+		{
+			part: 'store',
+			isVital: true,
+			isReady: admission.isHeld,
+			says: admission.isHeld ? storeSays(store) : 'the database can not be reached; no call is served',
+		},
 		policyState(policy),
 		...capabilities.status().map((seen) => upstreamState(seen, upstreams.health().find(({ name }) => name === seen.name)?.note)),
-		...(proof.checkpoints.problem === undefined ? [] : [{ part: 'checkpoints', isVital: false, isReady: false, says: `kept in the database only: ${proof.checkpoints.problem}` }]),
+		...(proof.checkpoints.problem === undefined
+			? []
+			: [{ part: 'checkpoints', isVital: false, isReady: false, says: `kept in the database only: ${proof.checkpoints.problem}` }]),
 		...hints().map((says) => ({ part: 'visibility', isVital: false, isReady: false, says })),
 	];
 	/** Under `auth.mode: none` it is known who will ask: say it when that principal would see nothing. */
-	const hints = () => (config.auth.mode === 'none' ? visibilityHints({ principalId: config.auth.default.principal, groupsOf: memberships, capabilities, policy, input }) : []);
-	const metrics = createMetrics({ sessions: () => mcp.sessionCount, isReady: () => readiness().every(({ isReady, isVital }) => isReady || !isVital) });
+	const hints = () =>
+		config.auth.mode === 'none'
+			? visibilityHints({ principalId: config.auth.default.principal, groupsOf: memberships, capabilities, policy, input })
+			: [];
+	const metrics = createMetrics({
+		sessions: () => mcp.sessionCount,
+		isReady: () => readiness().every(({ isReady, isVital }) => isReady || !isVital),
+	});
 
 	const agents = buildAgentsListener({
 		boundHost: config.listen.agents.host,
 		allowedHosts: config.http.allowedHosts,
 		mcp,
 		hasUpstream: (name) => upstreams.has(name),
-		authenticate: authenticator({ mode: config.auth.mode, fallback: config.auth.default, groupsOf: memberships, findToken: (hash) => tokens.find(hash), nowMs }),
+		authenticate: authenticator({
+			mode: config.auth.mode,
+			fallback: config.auth.default,
+			groupsOf: memberships,
+			findToken: (hash) => tokens.find(hash),
+			nowMs,
+		}),
 		limits: config.limits,
-		...callbacksOf(config, (app, verifier) =>
-			larkActions(app, {
-				verifier,
-				approvals,
-				personOf: personByOpenId(config, memberships),
-				recordRefused: (why) => record({ kind: 'approval', message: `Lark callback refused: ${why}` }).catch(onFault),
-			}), nowMs),
+		...callbacksOf(
+			config,
+			(app, verifier) =>
+				larkActions(app, {
+					verifier,
+					approvals,
+					personOf: personByOpenId(config, memberships),
+					recordRefused: (why) => record({ kind: 'approval', message: `Lark callback refused: ${why}` }).catch(onFault),
+				}),
+			nowMs,
+		),
 		onFault,
 	});
 	const people = buildPeopleListener({
@@ -213,7 +249,11 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 			},
 		},
 		proof,
-		recheck: async (decisionId) => recheck((await trail.search({ decisionId }, { limit: 100 })).events.reverse(), policy.status().active === undefined ? undefined : policy.judge()),
+		recheck: async (decisionId) =>
+			recheck(
+				(await trail.search({ decisionId }, { limit: 100 })).events.reverse(),
+				policy.status().active === undefined ? undefined : policy.judge(),
+			),
 		policy,
 		budgets,
 		tokens,
@@ -225,7 +265,8 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 				return { upstream, name, listedName, digest, isPinned: pinned };
 			},
 		},
-		recordAct: ({ what, message, detail, by }) => record({ kind: 'operator', principal: by ?? operator.id, message: `${what}: ${message}`, detail }),
+		recordAct: ({ what, message, detail, by }) =>
+			record({ kind: 'operator', principal: by ?? operator.id, message: `${what}: ${message}`, detail }),
 		consoleFolder: CONSOLE_FOLDER,
 		sessions,
 		// Cookies know no ports: two gateways on one host keep theirs apart by name.
@@ -277,8 +318,15 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 const storeSays = (store: Store): string =>
 	store.driver === 'pg' ? 'PostgreSQL' : 'the embedded database: what is recorded survives the process dying, not a loss of power';
 
-function upstreamState({ name, state, toolCount, itemCount, quarantinedCount, why }: CapabilityStatus, note: string | undefined): PartState {
-	const offered = [`${toolCount} tools`, ...(itemCount > 0 ? [`${itemCount} resources and prompts`] : []), ...(quarantinedCount > 0 ? [`${quarantinedCount} quarantined`] : [])];
+function upstreamState(
+	{ name, state, toolCount, itemCount, quarantinedCount, why }: CapabilityStatus,
+	note: string | undefined,
+): PartState {
+	const offered = [
+		`${toolCount} tools`,
+		...(itemCount > 0 ? [`${itemCount} resources and prompts`] : []),
+		...(quarantinedCount > 0 ? [`${quarantinedCount} quarantined`] : []),
+	];
 	const remarks = [why, note].filter((remark) => remark !== undefined);
 	const says = `${state === 'up' ? '' : `${state}: `}${offered.join(', ')}${remarks.length === 0 ? '' : ` (${remarks.join('; ')})`}`;
 	return { part: `upstream ${name}`, isVital: false, isReady: state === 'up' && note === undefined, says };
@@ -288,14 +336,20 @@ function policyState(policy: Policy): PartState {
 	const { active, problem } = policy.status();
 	const why = problem === undefined ? '' : `refused: ${problem.why}`;
 	if (active === undefined) return { part: 'policy', isVital: true, isReady: false, says: `no valid bundle, every call is denied; ${why}` };
-	return { part: 'policy', isVital: true, isReady: true, says: `revision ${active.revision}${why === '' ? '' : `; the newer bundle was ${why}`}` };
+	return {
+		part: 'policy',
+		isVital: true,
+		isReady: true,
+		says: `revision ${active.revision}${why === '' ? '' : `; the newer bundle was ${why}`}`,
+	};
 }
 
 async function larkOf({ lark }: Config, onNews: (text: string) => void): Promise<Notifier | undefined> {
 	const { appId, appSecret, chatId, apiBaseUrl } = lark;
 	// All or none: the configuration has been refused otherwise.
 	if (appId === undefined || appSecret === undefined || chatId === undefined) return undefined;
-	if (lark.verificationToken === undefined && lark.encryptKey === undefined) onNews('lark: neither verificationToken nor encryptKey is set, so cards are sent but can not be answered: /lark/actions is off');
+	if (lark.verificationToken === undefined && lark.encryptKey === undefined)
+		onNews('lark: neither verificationToken nor encryptKey is set, so cards are sent but can not be answered: /lark/actions is off');
 	return createLarkNotifier({ appId, appSecret, chatId, ...(apiBaseUrl === undefined ? {} : { apiBaseUrl }) });
 }
 
@@ -303,18 +357,31 @@ async function larkOf({ lark }: Config, onNews: (text: string) => void): Promise
 function oidcOf({ signIn, people }: Config): { oidc?: Oidc } {
 	const { issuer, clientId, clientSecret, ...settings } = signIn.oidc;
 	if (issuer === undefined || clientId === undefined) return {};
-	return { oidc: new Oidc({ ...settings, issuer, clientId, ...(clientSecret === undefined ? {} : { clientSecret }), isKnown: isNamedIn(people) }) };
+	return {
+		oidc: new Oidc({ ...settings, issuer, clientId, ...(clientSecret === undefined ? {} : { clientSecret }), isKnown: isNamedIn(people) }),
+	};
 }
 
-function callbacksOf({ lark }: Config, register: (app: FastifyInstance, verifier: CallbackVerifier) => void, nowMs: () => number): { callbacks?: (app: FastifyInstance) => void } {
+function callbacksOf(
+	{ lark }: Config,
+	register: (app: FastifyInstance, verifier: CallbackVerifier) => void,
+	nowMs: () => number,
+): { callbacks?: (app: FastifyInstance) => void } {
 	const { appId, verificationToken, encryptKey } = lark;
 	if (appId === undefined || (verificationToken === undefined && encryptKey === undefined)) return {};
-	const verifier = new CallbackVerifier({ ...(verificationToken === undefined ? {} : { verificationToken }), ...(encryptKey === undefined ? {} : { encryptKey }) }, nowMs);
+	const verifier = new CallbackVerifier(
+		{ ...(verificationToken === undefined ? {} : { verificationToken }), ...(encryptKey === undefined ? {} : { encryptKey }) },
+		nowMs,
+	);
 	return { callbacks: (app) => register(app, verifier) };
 }
 
 function personByOpenId({ people }: Config, memberships: (id: string) => readonly string[]) {
-	const byOpenId = new Map(Object.entries(people).flatMap(([id, { larkOpenId }]) => (larkOpenId === undefined || id.includes('*') ? [] : [[larkOpenId, id] as const])));
+	const byOpenId = new Map(
+		Object.entries(people).flatMap(([id, { larkOpenId }]) =>
+			larkOpenId === undefined || id.includes('*') ? [] : [[larkOpenId, id] as const],
+		),
+	);
 	return (openId: string) => {
 		const id = byOpenId.get(openId);
 		return id === undefined ? undefined : { id, groups: memberships(id) };

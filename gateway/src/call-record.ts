@@ -2,7 +2,18 @@ import { randomUUID } from 'node:crypto';
 import type { Admission, Admitted } from './admission.ts';
 import type { HoldEnd } from './approvals/approval.ts';
 import { changedPaths } from './changed-paths.ts';
-import type { Answer, BudgetCharge, Capability, DecidedRequest, Decision, EventKind, JsonObject, Outcome, Reason, TrailEvent } from './domain.ts';
+import type {
+	Answer,
+	BudgetCharge,
+	Capability,
+	DecidedRequest,
+	Decision,
+	EventKind,
+	JsonObject,
+	Outcome,
+	Reason,
+	TrailEvent,
+} from './domain.ts';
 import { numberAt } from './json-pointer.ts';
 import { refusals } from './refusals.ts';
 import type { UpstreamAnswer } from './upstreams/upstream-call.ts';

@@ -125,11 +125,20 @@ function harness(script: Script) {
 	const args = script.args ?? { amount: 5 };
 	const call: ToolCall = {
 		id: 'c1',
-		caller: { principal: { id: 'alice', kind: 'user', groups: [], claims: {} }, agent: { id: 'bot' }, session: { id: 's1', era: 'legacy' } },
+		caller: {
+			principal: { id: 'alice', kind: 'user', groups: [], claims: {} },
+			agent: { id: 'bot' },
+			session: { id: 's1', era: 'legacy' },
+		},
 		name: 'create_refund',
 		arguments: args,
 		argumentsBytes: JSON.stringify(args).length,
-		message: { jsonrpc: '2.0', id: 7, method: 'tools/call', params: { name: 'create_refund', arguments: args, _meta: { trace: 'x' }, unknown: 1 } },
+		message: {
+			jsonrpc: '2.0',
+			id: 7,
+			method: 'tools/call',
+			params: { name: 'create_refund', arguments: args, _meta: { trace: 'x' }, unknown: 1 },
+		},
 		downstream: { notify: () => undefined, cancelled: new AbortController().signal },
 	};
 	return { run: () => callTool(call, deps), steps, events, settlements, admissions, forwarded, faults };
@@ -177,7 +186,10 @@ t.test('arguments that do not fit, or are too large, never reach the policy', as
 	t.match(await large.run(), { word: 'invalid_arguments', text: /at most 1000/ });
 	for (const one of [h, large]) {
 		t.notOk(one.steps.includes('call'));
-		t.same(one.events[0]?.input, { argumentsDigest: one.events[0]?.input?.['argumentsDigest'], argumentsBytes: one.events[0]?.input?.['argumentsBytes'] });
+		t.same(one.events[0]?.input, {
+			argumentsDigest: one.events[0]?.input?.['argumentsDigest'],
+			argumentsBytes: one.events[0]?.input?.['argumentsBytes'],
+		});
 	}
 });
 
@@ -203,7 +215,24 @@ t.test('a policy that throws denies', async (t) => {
 t.test('the wait comes before the budget, and everything before it runs again when it ends', async (t) => {
 	const h = harness({ decisions: [ask, allow] });
 	t.match(await h.run(), { word: 'ok' });
-	t.same(h.steps, ['find', 'list', 'validate', 'call', 'accept', 'hold', 'find', 'list', 'validate', 'call', 'accept', 'charges 0', 'admit', 'forward', 'result', 'settle']);
+	t.same(h.steps, [
+		'find',
+		'list',
+		'validate',
+		'call',
+		'accept',
+		'hold',
+		'find',
+		'list',
+		'validate',
+		'call',
+		'accept',
+		'charges 0',
+		'admit',
+		'forward',
+		'result',
+		'settle',
+	]);
 	t.match(h.admissions[0]?.claim, { approvalId: 'a1', definitionDigest: 'sha256:d' });
 	t.same(words(h.events), ['decision approvalRequired', 'intent allow', 'outcome ok']);
 	t.notSame(h.events[0]?.decisionId, h.events[1]?.decisionId, 'a decision of its own');
@@ -243,7 +272,11 @@ t.test('a replay is recorded and costs no budget', async (t) => {
 	t.match(await h.run(), { kind: 'answered', word: 'replayed' });
 	t.match(h.events.at(-1), { outcome: 'replayed' });
 	t.notOk(h.steps.some((step) => step.startsWith('charges')));
-	const unrecorded = harness({ decisions: [ask], ends: [{ kind: 'replayed', approvalId: 'a1', answer: { result: {} } }], throwIn: 'refuse' });
+	const unrecorded = harness({
+		decisions: [ask],
+		ends: [{ kind: 'replayed', approvalId: 'a1', answer: { result: {} } }],
+		throwIn: 'refuse',
+	});
 	t.match(await unrecorded.run(), { word: 'audit_unavailable' }, 'an answer does not leave unrecorded');
 });
 

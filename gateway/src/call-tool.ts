@@ -34,7 +34,12 @@ export interface PathDeps {
 		/** @throws {PolicyError} an obligation can't be fulfilled. */
 		accept(document: DecisionDocument, args: JsonObject, patterns: Judge['patterns']): Obligations;
 		/** The result after the redactions of every document; undefined when it no longer fits its output schema. @throws {PolicyError} */
-		redactResult(documents: readonly DecisionDocument[], result: JsonObject, capability: Tool | Item, patterns: Judge['patterns']): JsonObject | undefined;
+		redactResult(
+			documents: readonly DecisionDocument[],
+			result: JsonObject,
+			capability: Tool | Item,
+			patterns: Judge['patterns'],
+		): JsonObject | undefined;
 	};
 	readonly approvals: { hold(wish: ApprovalWish): Promise<HoldEnd> };
 	readonly budgets: { charges(demands: readonly BudgetDemand[], request: DecidedRequest, capability: Capability): BudgetCharge[] };
@@ -72,7 +77,10 @@ export async function callTool(call: ToolCall, deps: CallToolDeps): Promise<Outc
 		find: () => deps.capabilities.find(call.name),
 		unknown: () => refusals.unknownTool(call.name),
 		problem: (tool) => call.unreadable ?? tool.validate(call.arguments),
-		forwarded: (tool, sent) => ({ ...call.message, params: { ...(call.message['params'] as JsonObject), name: tool.name, arguments: sent } }),
+		forwarded: (tool, sent) => ({
+			...call.message,
+			params: { ...(call.message['params'] as JsonObject), name: tool.name, arguments: sent },
+		}),
 	});
 }
 
@@ -199,7 +207,8 @@ function judgeResult(message: JsonObject, { capability, decision, input, judge, 
 		const document = judge.result({ ...input, result });
 		if (document.verdict !== 'allow') return refusals.withheld(decision, document.reasons[0]);
 		const redacted = deps.obligations.redactResult([decision.document, document], result, capability, judge.patterns);
-		if (redacted === undefined) return refusals.withheld(decision, { rule: 'toolgate.output', message: 'the redacted result no longer fits its output schema' });
+		if (redacted === undefined)
+			return refusals.withheld(decision, { rule: 'toolgate.output', message: 'the redacted result no longer fits its output schema' });
 		record.returned(result);
 		return { kind: 'answered', word: redacted['isError'] === true ? 'tool_error' : 'ok', answer: { result: redacted }, decisionId };
 	} catch (error) {

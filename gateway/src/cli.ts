@@ -20,7 +20,20 @@ const program = new Command('toolgate')
 	.showHelpAfterError('(toolgate --help lists the commands)')
 	.exitOverride();
 
-for (const command of [serveCommand, demoCommand, initCommand, signInCommand, configCommand, policyCommand, bundleCommand, toolsCommand, tokensCommand, approvalsCommand, budgetsCommand, auditCommand]) {
+for (const command of [
+	serveCommand,
+	demoCommand,
+	initCommand,
+	signInCommand,
+	configCommand,
+	policyCommand,
+	bundleCommand,
+	toolsCommand,
+	tokensCommand,
+	approvalsCommand,
+	budgetsCommand,
+	auditCommand,
+]) {
 	program.addCommand(command());
 }
 // Sub-commands report usage errors the same way.

@@ -23,7 +23,11 @@ type AnyNamed = Pick<Named<Leaf<unknown>>, 'key' | 'keyExpected' | 'fallback'> &
  * Reads YAML against a schema. The environment wins over the file, the file over the default.
  * @throws {ToolGateError} CONFIG: `file:line: key: what was expected`.
  */
-export function readYaml<S extends Schema>(schema: S, source: string, options: ReadOptions): { value: Value<S>; origins: Map<string, Origin> } {
+export function readYaml<S extends Schema>(
+	schema: S,
+	source: string,
+	options: ReadOptions,
+): { value: Value<S>; origins: Map<string, Origin> } {
 	const lines = new LineCounter();
 	const document = parseDocument(source, { lineCounter: lines, uniqueKeys: true });
 	const { file, environment } = options;
@@ -62,7 +66,10 @@ export function readYaml<S extends Schema>(schema: S, source: string, options: R
 		for (const pair of pairs) {
 			if (keys.includes(pair.key)) continue;
 			const near = nearest(pair.key, keys);
-			fail(pair.line, `${[...path, pair.key].join('.')}: unknown key${near === undefined ? `; expected one of ${keys.join(', ')}` : `, did you mean ${near}?`}`);
+			fail(
+				pair.line,
+				`${[...path, pair.key].join('.')}: unknown key${near === undefined ? `; expected one of ${keys.join(', ')}` : `, did you mean ${near}?`}`,
+			);
 		}
 		const value: Record<string, unknown> = {};
 		for (const key of keys) {

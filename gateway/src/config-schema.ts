@@ -36,13 +36,14 @@ export type Shape = { readonly [key: string]: Schema };
 // oxlint-disable-next-line typescript/no-explicit-any -- the parameters of the pieces vary by leaf; only `Value` needs them
 export type Schema = Leaf<any> | Group<any> | Named<any>;
 
-export type Value<S> = S extends Leaf<infer T>
-	? T
-	: S extends Group<infer G>
-		? { readonly [K in keyof G]: Value<G[K]> }
-		: S extends Named<infer N>
-			? Readonly<Record<string, Value<N>>>
-			: never;
+export type Value<S> =
+	S extends Leaf<infer T>
+		? T
+		: S extends Group<infer G>
+			? { readonly [K in keyof G]: Value<G[K]> }
+			: S extends Named<infer N>
+				? Readonly<Record<string, Value<N>>>
+				: never;
 
 interface LeafOptions<T> {
 	readonly fallback?: T;
@@ -61,7 +62,12 @@ export const optionalText = (says: string, options: LeafOptions<string | undefin
 	leaf<string | undefined>('a text', says, (value) => (typeof value === 'string' && value !== '' ? value : undefined), options);
 
 export const postgresUrl = (says: string, options: LeafOptions<string> = {}) =>
-	leaf('postgres://user:password@host:port/database', says, (value) => (typeof value === 'string' && (value === '' || /^postgres(ql)?:\/\/./.test(value)) ? value : undefined), options);
+	leaf(
+		'postgres://user:password@host:port/database',
+		says,
+		(value) => (typeof value === 'string' && (value === '' || /^postgres(ql)?:\/\/./.test(value)) ? value : undefined),
+		options,
+	);
 
 export const flag = (says: string, options: LeafOptions<boolean> = {}) =>
 	leaf(
@@ -102,7 +108,10 @@ export const texts = (says: string, options: LeafOptions<readonly string[]> = {}
 		// An environment variable separates them by commas.
 		(value) =>
 			typeof value === 'string' && options.env !== undefined
-				? value.split(',').map((item) => item.trim()).filter((item) => item !== '')
+				? value
+						.split(',')
+						.map((item) => item.trim())
+						.filter((item) => item !== '')
 				: Array.isArray(value) && value.every((item) => typeof item === 'string')
 					? value
 					: undefined,
@@ -130,7 +139,8 @@ export const httpUrl = (says: string, options: LeafOptions<string | undefined> =
 	);
 
 /** A key that is known, and has to be absent. @param instead what there is in its place */
-export const notYet = (instead: string) => leaf<undefined>('nothing here, it is not yet supported', `Not yet supported. ${instead}`, () => undefined, {});
+export const notYet = (instead: string) =>
+	leaf<undefined>('nothing here, it is not yet supported', `Not yet supported. ${instead}`, () => undefined, {});
 
 export interface Address {
 	readonly host: string;

@@ -29,9 +29,17 @@ t.test('a wrong configuration is one line with file, line, key and what was expe
 		['upstreams:\n  a: { url: http://x/mcp, command: x }', 2, 'upstreams.a: url and command are both set; expected one of them'],
 		['upstreams:\n  a: { url: http://x/mcp, args: [x] }', 2, 'upstreams.a: args goes with command, which is not set'],
 		['upstreams:\n  a: { command: x, era: modern }', 2, 'upstreams.a: era goes with url, which is not set'],
-		['upstreams:\n  a: { url: http://x/mcp, serverRequests: [ping] }', 2, 'upstreams.a.serverRequests: expected a list of elicitation, sampling, roots, found ["ping"]'],
+		[
+			'upstreams:\n  a: { url: http://x/mcp, serverRequests: [ping] }',
+			2,
+			'upstreams.a.serverRequests: expected a list of elicitation, sampling, roots, found ["ping"]',
+		],
 		['upstreams:\n  Stripe: { url: http://127.0.0.1:1/mcp }', 2, 'upstreams.Stripe: expected a name of lower-case'],
-		['upstreams:\n  a: { url: "http://x/mcp", headers: { Authorization: "Bearer ${NOT_SET}" } }', 2, 'environment variable NOT_SET is not set'],
+		[
+			'upstreams:\n  a: { url: "http://x/mcp", headers: { Authorization: "Bearer ${NOT_SET}" } }',
+			2,
+			'environment variable NOT_SET is not set',
+		],
 		['store: { dsn: "mysql://u:secret@db/x" }', 1, 'store.dsn: expected postgres://user:password@host:port/database'],
 		['lark: { appId: cli_1 }', 1, 'lark: appId is set, so appSecret has to be set too'],
 		['lark: { appId: cli_1, appSecret: demo-secret, chatId: oc_1 }', 1, 'lark: the secrets of the demo are public'],
@@ -56,7 +64,10 @@ t.test('a wrong configuration is one line with file, line, key and what was expe
 });
 
 t.test('the environment wins over the file, and says where a value came from', async (t) => {
-	const { load: run, file } = load('store: { dsn: postgres://u:p@h/d }\nauth: { mode: token }', { TOOLGATE_AUTH_MODE: 'none', LARK_APP_SECRET: 's3cret' });
+	const { load: run, file } = load('store: { dsn: postgres://u:p@h/d }\nauth: { mode: token }', {
+		TOOLGATE_AUTH_MODE: 'none',
+		LARK_APP_SECRET: 's3cret',
+	});
 	const loaded = run();
 	t.equal(loaded.config.auth.mode, 'none');
 	const lines = new Map(describeConfig(loaded).map((line) => [line.path, line]));
@@ -68,7 +79,10 @@ t.test('the environment wins over the file, and says where a value came from', a
 });
 
 t.test('a command gets its own environment and what programs need, not the secrets of the gateway', async (t) => {
-	const { load: run, file } = load('upstreams:\n  a: { command: run-me, cwd: sub, env: { KEY: "${SECRET}" } }\n  b: { url: http://x/mcp }', { PATH: '/bin', SECRET: 's', POSTGRES_DSN: 'postgres://secret@db/x' });
+	const { load: run, file } = load(
+		'upstreams:\n  a: { command: run-me, cwd: sub, env: { KEY: "${SECRET}" } }\n  b: { url: http://x/mcp }',
+		{ PATH: '/bin', SECRET: 's', POSTGRES_DSN: 'postgres://secret@db/x' },
+	);
 	const { a, b } = run().config.upstreams;
 	t.match(a, { command: 'run-me', args: [], cwd: join(file, '..', 'sub'), serverRequests: ['elicitation'] });
 	t.strictSame(a?.env, { PATH: '/bin', KEY: 's' });

@@ -2,7 +2,22 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { opaSchema, signing, withAbsolutePaths } from './config-opa.ts';
 import { readYaml, type Origin } from './config-reader.ts';
-import { address, choice, choices, flag, group, httpUrl, named, optionalText, postgresUrl, text, textMap, texts, type Value, whole } from './config-schema.ts';
+import {
+	address,
+	choice,
+	choices,
+	flag,
+	group,
+	httpUrl,
+	named,
+	optionalText,
+	postgresUrl,
+	text,
+	textMap,
+	texts,
+	type Value,
+	whole,
+} from './config-schema.ts';
 import { ToolGateError } from './errors.ts';
 
 const MiB = 1024 * 1024;
@@ -11,21 +26,44 @@ const upstream = group(
 	'One MCP server behind the gateway: one that is reached at a url, or one that a command runs.',
 	{
 		url: httpUrl('Where it speaks Streamable HTTP.'),
-		headers: textMap('Sent with every request to it, such as its own credentials; ${NAME} takes an environment variable.', { fallback: {}, isSecret: true }),
-		command: optionalText('Runs it as a child process that speaks MCP on its standard input and output; taken from PATH, or relative to cwd.'),
+		headers: textMap('Sent with every request to it, such as its own credentials; ${NAME} takes an environment variable.', {
+			fallback: {},
+			isSecret: true,
+		}),
+		command: optionalText(
+			'Runs it as a child process that speaks MCP on its standard input and output; taken from PATH, or relative to cwd.',
+		),
 		args: texts('Arguments of the command.', { fallback: [] }),
-		env: textMap('Environment of the command. Nothing else of the gateway\'s is passed on but PATH, HOME, USER, LANG and TMPDIR; ${NAME} takes a variable.', { fallback: {}, isSecret: true }),
+		env: textMap(
+			"Environment of the command. Nothing else of the gateway's is passed on but PATH, HOME, USER, LANG and TMPDIR; ${NAME} takes a variable.",
+			{ fallback: {}, isSecret: true },
+		),
 		cwd: optionalText('Folder in which the command runs; by default the one of this file.'),
-		era: choice('Which MCP it speaks over HTTP: auto asks it; legacy has sessions (up to 2025-11-25), modern is 2026-07-28.', ['auto', 'legacy', 'modern'], { fallback: 'auto' }),
-		timeoutMs: whole('How long one call may take; the time in which the agent is asked something does not count.', { fallback: 60_000, min: 1, max: 86_400_000 }),
+		era: choice(
+			'Which MCP it speaks over HTTP: auto asks it; legacy has sessions (up to 2025-11-25), modern is 2026-07-28.',
+			['auto', 'legacy', 'modern'],
+			{ fallback: 'auto' },
+		),
+		timeoutMs: whole('How long one call may take; the time in which the agent is asked something does not count.', {
+			fallback: 60_000,
+			min: 1,
+			max: 86_400_000,
+		}),
 		refreshSeconds: whole('How often its lists are read again.', { fallback: 60, min: 1, max: 86_400 }),
-		pins: choice('Who accepts a new tool: the first sight of it, or an operator.', ['first-sight', 'operator'], { fallback: 'first-sight' }),
-		serverRequests: choices('What it may ask of agents inside a call.', ['elicitation', 'sampling', 'roots'], { fallback: ['elicitation'] }),
+		pins: choice('Who accepts a new tool: the first sight of it, or an operator.', ['first-sight', 'operator'], {
+			fallback: 'first-sight',
+		}),
+		serverRequests: choices('What it may ask of agents inside a call.', ['elicitation', 'sampling', 'roots'], {
+			fallback: ['elicitation'],
+		}),
 	},
 	({ url, command, args, env, cwd, headers, era }) => {
 		if (url === undefined && command === undefined) return 'neither url nor command is set';
 		if (url !== undefined && command !== undefined) return 'url and command are both set; expected one of them';
-		const ofTheOther = url === undefined ? { headers: Object.keys(headers).length > 0, era: era !== 'auto' } : { args: args.length > 0, env: Object.keys(env).length > 0, cwd: cwd !== undefined };
+		const ofTheOther =
+			url === undefined
+				? { headers: Object.keys(headers).length > 0, era: era !== 'auto' }
+				: { args: args.length > 0, env: Object.keys(env).length > 0, cwd: cwd !== undefined };
 		const stray = Object.entries(ofTheOther).find(([, isSet]) => isSet)?.[0];
 		return stray === undefined ? undefined : `${stray} goes with ${url === undefined ? 'url' : 'command'}, which is not set`;
 	},
@@ -44,21 +82,34 @@ export const schema = group('ToolGate', {
 	}),
 	policy: group('Where the decisions come from.', {
 		signing,
-		bundle: text('An OPA bundle: a .tar.gz, or a folder that holds one unpacked.', { fallback: 'bundles/toolgate.tar.gz', env: 'TOOLGATE_POLICY_BUNDLE' }),
+		bundle: text('An OPA bundle: a .tar.gz, or a folder that holds one unpacked.', {
+			fallback: 'bundles/toolgate.tar.gz',
+			env: 'TOOLGATE_POLICY_BUNDLE',
+		}),
 		fuel: whole('Units of work that one evaluation may take.', { fallback: 2_000_000, min: 10_000, max: 1_000_000_000 }),
 	}),
 	opa: opaSchema,
 	listen: group('The two listeners.', {
 		agents: address('For agents: /mcp.', { fallback: { host: '127.0.0.1', port: 18080 }, env: 'TOOLGATE_LISTEN_AGENTS' }),
-		people: address('For people: API, metrics, readiness.', { fallback: { host: '127.0.0.1', port: 18081 }, env: 'TOOLGATE_LISTEN_PEOPLE' }),
+		people: address('For people: API, metrics, readiness.', {
+			fallback: { host: '127.0.0.1', port: 18081 },
+			env: 'TOOLGATE_LISTEN_PEOPLE',
+		}),
 	}),
 	dataDir: text('Folder of the embedded database and the operator token.', { fallback: '.toolgate', env: 'TOOLGATE_DATA_DIR' }),
 	store: group('The database.', {
-		dsn: postgresUrl('A PostgreSQL URL; empty for the embedded database in dataDir.', { fallback: '', env: 'POSTGRES_DSN', isSecret: true }),
+		dsn: postgresUrl('A PostgreSQL URL; empty for the embedded database in dataDir.', {
+			fallback: '',
+			env: 'POSTGRES_DSN',
+			isSecret: true,
+		}),
 	}),
 	auth: group('Who agents are.', {
 		mode: choice('none (loopback only) or token.', ['none', 'token'], { fallback: 'none', env: 'TOOLGATE_AUTH_MODE' }),
-		allowUnauthenticated: flag('Serve without authentication on an address wider than loopback.', { fallback: false, env: 'TOOLGATE_ALLOW_UNAUTHENTICATED' }),
+		allowUnauthenticated: flag('Serve without authentication on an address wider than loopback.', {
+			fallback: false,
+			env: 'TOOLGATE_ALLOW_UNAUTHENTICATED',
+		}),
 		default: group('Who calls under mode none, unless X-ToolGate headers say.', {
 			principal: text('The principal.', { fallback: 'anonymous' }),
 			agent: text('The agent.', { fallback: 'local' }),
@@ -70,7 +121,10 @@ export const schema = group('ToolGate', {
 	}),
 	operator: group('The operator.', {
 		as: text('Whom the operator token and the sign-in link stand for.', { fallback: 'operator', env: 'TOOLGATE_OPERATOR_AS' }),
-		token: optionalText('The operator token; otherwise made at first start in dataDir/operator.token.', { env: 'TOOLGATE_OPERATOR_TOKEN', isSecret: true }),
+		token: optionalText('The operator token; otherwise made at first start in dataDir/operator.token.', {
+			env: 'TOOLGATE_OPERATOR_TOKEN',
+			isSecret: true,
+		}),
 	}),
 	signIn: group('How people sign in to the console, besides the link that toolgate sign-in prints.', {
 		oidc: group(
@@ -88,7 +142,9 @@ export const schema = group('ToolGate', {
 				if (issuer === undefined) return undefined;
 				if (clientId === undefined) return 'issuer is set, so clientId has to be set too';
 				const { protocol, hostname } = new URL(issuer);
-				return protocol === 'http:' && !isLoopback(hostname.replace(/^\[|\]$/g, '')) ? 'issuer: plain HTTP is for loopback only' : undefined;
+				return protocol === 'http:' && !isLoopback(hostname.replace(/^\[|\]$/g, ''))
+					? 'issuer: plain HTTP is for loopback only'
+					: undefined;
 			},
 		),
 	}),
@@ -101,7 +157,10 @@ export const schema = group('ToolGate', {
 		url: httpUrl('Where approvers find the inbox; by default the people listener.', { env: 'TOOLGATE_APPROVALS_URL' }),
 	}),
 	audit: group('The audit trail.', {
-		checkpoints: optionalText('A second place for signed checkpoints, outside the database: a file that grows, or an http(s) URL that takes them by POST.', { env: 'TOOLGATE_AUDIT_CHECKPOINTS', isSecret: true }),
+		checkpoints: optionalText(
+			'A second place for signed checkpoints, outside the database: a file that grows, or an http(s) URL that takes them by POST.',
+			{ env: 'TOOLGATE_AUDIT_CHECKPOINTS', isSecret: true },
+		),
 		formerKeys: texts('Public keys, in PEM, that signed checkpoints before the deployment key was changed.', { fallback: [] }),
 		retentionMonths: whole('Whole months that are kept besides the current one; 0 keeps everything.', { fallback: 0, min: 0, max: 1200 }),
 	}),
@@ -117,9 +176,12 @@ export const schema = group('ToolGate', {
 		},
 		({ appId, appSecret, chatId, apiBaseUrl, verificationToken }) => {
 			if (appId === undefined) return undefined;
-			if (appSecret === undefined || chatId === undefined) return `appId is set, so ${appSecret === undefined ? 'appSecret' : 'chatId'} has to be set too`;
+			if (appSecret === undefined || chatId === undefined)
+				return `appId is set, so ${appSecret === undefined ? 'appSecret' : 'chatId'} has to be set too`;
 			const isDemo = appSecret === 'demo-secret' || verificationToken === 'demo-verification-token';
-			return isDemo && apiBaseUrl === undefined ? 'the secrets of the demo are public and serve mock-lark only; set those of your own Lark app' : undefined;
+			return isDemo && apiBaseUrl === undefined
+				? 'the secrets of the demo are public and serve mock-lark only; set those of your own Lark app'
+				: undefined;
 		},
 	),
 	limits: group('Limits.', {
@@ -134,7 +196,10 @@ export const schema = group('ToolGate', {
 		callsPerPrincipal: whole('Calls of one principal at once.', { fallback: 64, min: 1, max: 100_000 }),
 	}),
 	environment: text('Named in the policy input.', { fallback: 'production', env: 'TOOLGATE_ENVIRONMENT' }),
-	key: optionalText('The deployment key: 64 hex digits; otherwise made at first start and kept with the store.', { env: 'TOOLGATE_KEY', isSecret: true }),
+	key: optionalText('The deployment key: 64 hex digits; otherwise made at first start and kept with the store.', {
+		env: 'TOOLGATE_KEY',
+		isSecret: true,
+	}),
 	log: group('The log, on standard error.', {
 		level: choice('How much.', ['error', 'warn', 'info', 'debug'], { fallback: 'info', env: 'TOOLGATE_LOG_LEVEL' }),
 	}),
@@ -207,7 +272,8 @@ function refuseUnsafe({ auth, listen, key }: Config): void {
 			`listen.agents binds ${listen.agents.host}, wider than loopback, while auth.mode is none: set auth.mode: token, or auth.allowUnauthenticated: true where the address is published on loopback only`,
 		);
 	}
-	if (key !== undefined && !/^[0-9a-f]{64}$/i.test(key)) throw new ToolGateError('CONFIG', 'TOOLGATE_KEY: expected 64 hex digits (32 bytes)');
+	if (key !== undefined && !/^[0-9a-f]{64}$/i.test(key))
+		throw new ToolGateError('CONFIG', 'TOOLGATE_KEY: expected 64 hex digits (32 bytes)');
 }
 
 function deepFreeze<T>(value: T): T {

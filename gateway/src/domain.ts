@@ -187,15 +187,7 @@ export type DecisionWord = (typeof DECISION_WORDS)[number];
 export const APPROVAL_WORDS = ['approved', 'rejected', 'expired', 'withdrawn'] as const;
 export type ApprovalWord = (typeof APPROVAL_WORDS)[number];
 
-export const OUTCOME_WORDS = [
-	'ok',
-	'withheld',
-	'tool_error',
-	'upstream_error',
-	'upstream_timeout',
-	'outcome_unknown',
-	'replayed',
-] as const;
+export const OUTCOME_WORDS = ['ok', 'withheld', 'tool_error', 'upstream_error', 'upstream_timeout', 'outcome_unknown', 'replayed'] as const;
 export type OutcomeWord = (typeof OUTCOME_WORDS)[number];
 
 export const REFUSAL_WORDS = [

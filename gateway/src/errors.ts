@@ -35,7 +35,12 @@ export const catalogue = {
 	SESSION_REQUIRED: entry('SESSION_REQUIRED', 'Mcp-Session-Id is missing', 400, -32600),
 	SESSION_UNKNOWN: entry('SESSION_UNKNOWN', 'the session has ended or never was; initialize again', 404, -32001),
 	PROTOCOL_VERSION: entry('PROTOCOL_VERSION', 'MCP-Protocol-Version is not supported', 400, -32600),
-	INVALID_ENVELOPE: entry('INVALID_ENVELOPE', 'a request of the modern era does not say in params._meta who asks, and in which revision', 400, -32602),
+	INVALID_ENVELOPE: entry(
+		'INVALID_ENVELOPE',
+		'a request of the modern era does not say in params._meta who asks, and in which revision',
+		400,
+		-32602,
+	),
 	HEADER_MISMATCH: entry('HEADER_MISMATCH', 'a header that repeats the body is missing or says something else', 400, -32020),
 	CLIENT_CAPABILITY: entry('CLIENT_CAPABILITY', 'the upstream has to be able to ask for what the client did not declare', 400, -32021),
 	UNSUPPORTED_REVISION: entry('UNSUPPORTED_REVISION', 'the revision in params._meta is not spoken here', 400, -32022),

@@ -24,9 +24,14 @@ const SIDE_TIMEOUT_MS = 2_000;
 /** What the agents' side asks of the rest of the gateway. */
 export function createGate(deps: GateDeps): Gate {
 	const { capabilities, upstreams, policy, input } = deps;
-	const path: PathDeps = { ...deps, upstreams: { call: async (call) => answerable(await upstreams.call(call), call, upstreams.mayAsk(call.upstream)) } };
-	const within = (upstream: string | undefined) => (one: { readonly upstream: string } | undefined) => one !== undefined && (upstream === undefined || one.upstream === upstream);
-	const namesOf = (upstream: string | undefined) => upstreams.all.map(({ name }) => name).filter((name) => upstream === undefined || name === upstream);
+	const path: PathDeps = {
+		...deps,
+		upstreams: { call: async (call) => answerable(await upstreams.call(call), call, upstreams.mayAsk(call.upstream)) },
+	};
+	const within = (upstream: string | undefined) => (one: { readonly upstream: string } | undefined) =>
+		one !== undefined && (upstream === undefined || one.upstream === upstream);
+	const namesOf = (upstream: string | undefined) =>
+		upstreams.all.map(({ name }) => name).filter((name) => upstream === undefined || name === upstream);
 
 	const offered: Readonly<Record<ListMethod, () => readonly (Tool | Item)[]>> = {
 		'tools/list': () => capabilities.tools(),
@@ -37,7 +42,10 @@ export function createGate(deps: GateDeps): Gate {
 	const known = (method: ListMethod, upstream: string | undefined): Known => {
 		const statuses = capabilities.status().filter(({ name }) => upstream === undefined || name === upstream);
 		if (statuses.length > 0 && statuses.every(({ state }) => state === 'down')) {
-			throw new ToolGateError('UPSTREAM_UNAVAILABLE', `${statuses.map(({ name, why }) => `${name} can't be reached (${why})`).join('; ')}, and nothing is cached`);
+			throw new ToolGateError(
+				'UPSTREAM_UNAVAILABLE',
+				`${statuses.map(({ name, why }) => `${name} can't be reached (${why})`).join('; ')}, and nothing is cached`,
+			);
 		}
 		return {
 			offered: upstream === undefined ? offered[method]() : offered[method]().filter(within(upstream)),
@@ -62,7 +70,15 @@ export function createGate(deps: GateDeps): Gate {
 		const downstream = { notify: () => {}, cancelled: AbortSignal.timeout(SIDE_TIMEOUT_MS) };
 		await Promise.all(
 			names.map((upstream) =>
-				upstreams.request({ upstream, sessionId: session.id, principalId: session.principalId, era: 'legacy', message, timeoutMs: SIDE_TIMEOUT_MS, downstream }),
+				upstreams.request({
+					upstream,
+					sessionId: session.id,
+					principalId: session.principalId,
+					era: 'legacy',
+					message,
+					timeoutMs: SIDE_TIMEOUT_MS,
+					downstream,
+				}),
 			),
 		);
 	};
@@ -80,28 +96,39 @@ export function createGate(deps: GateDeps): Gate {
 			if (cached !== undefined) return cached;
 			await capabilities.refresh(only);
 			const fresh = capabilities.initializeResult(only);
-			if (fresh === undefined) throw new ToolGateError('UPSTREAM_UNAVAILABLE', `the server ${only} can't be reached, and nothing is known of it yet; try again in a moment`);
+			if (fresh === undefined)
+				throw new ToolGateError(
+					'UPSTREAM_UNAVAILABLE',
+					`the server ${only} can't be reached, and nothing is known of it yet; try again in a moment`,
+				);
 			return fresh;
 		},
 
-		list: (method, caller, params, upstream) => listOffered(method, caller, params, upstream, { capabilities: { list: known }, policy, input }),
+		list: (method, caller, params, upstream) =>
+			listOffered(method, caller, params, upstream, { capabilities: { list: known }, policy, input }),
 
 		async decide(request: DecidedRequest, upstream) {
 			const began = performance.now();
 			const method = request.message['method'] as string;
 			let server: string | undefined;
 			// The path looks again when a wait ends: the last look is the one that counts.
-			const noted = <A extends unknown[], T extends Tool | Item>(find: (...args: A) => T | undefined) => (...args: A): T | undefined => {
-				const one = find(...args);
-				server = one?.upstream ?? server;
-				return one;
-			};
+			const noted =
+				<A extends unknown[], T extends Tool | Item>(find: (...args: A) => T | undefined) =>
+				(...args: A): T | undefined => {
+					const one = find(...args);
+					server = one?.upstream ?? server;
+					return one;
+				};
 			const { find, findPrompt, findResource, findTemplate } = found(upstream);
 			const outcome =
 				method === 'tools/call'
 					? await callTool(request, { ...path, capabilities: { find: noted(find) } })
-					: await relayRequest(request, { ...path, capabilities: { findPrompt: noted(findPrompt), findResource: noted(findResource), findTemplate: noted(findTemplate) } });
-			if (callEnded.hasSubscribers) callEnded.publish({ word: outcome.word, server, durationMs: performance.now() - began } satisfies CallEnded);
+					: await relayRequest(request, {
+							...path,
+							capabilities: { findPrompt: noted(findPrompt), findResource: noted(findResource), findTemplate: noted(findTemplate) },
+						});
+			if (callEnded.hasSubscribers)
+				callEnded.publish({ word: outcome.word, server, durationMs: performance.now() - began } satisfies CallEnded);
 			return server === undefined ? outcome : wrapped(outcome, method, server);
 		},
 
@@ -150,7 +177,8 @@ function together(all: readonly (JsonObject | undefined)[]): JsonObject {
 	const capabilities: JsonObject = {};
 	for (const one of all) {
 		const declared = one === undefined ? UNKNOWN : isObject(one['capabilities']) ? one['capabilities'] : {};
-		for (const [name, details] of Object.entries(declared)) capabilities[name] = { ...(capabilities[name] as JsonObject | undefined), ...(isObject(details) ? details : {}) };
+		for (const [name, details] of Object.entries(declared))
+			capabilities[name] = { ...(capabilities[name] as JsonObject | undefined), ...(isObject(details) ? details : {}) };
 	}
 	return { capabilities, serverInfo: { name: 'toolgate', version } };
 }

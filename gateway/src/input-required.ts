@@ -6,21 +6,34 @@ import type { UpstreamAnswer, UpstreamCall } from './upstreams/upstream-call.ts'
 /** Results that ask the agent for something before there is one (2026-07-28, "Multi Round-Trip Requests"). */
 
 const INTERNAL_ERROR = -32603;
-const KIND_OF: Readonly<Record<string, ServerRequest>> = { 'elicitation/create': 'elicitation', 'sampling/createMessage': 'sampling', 'roots/list': 'roots' };
+const KIND_OF: Readonly<Record<string, ServerRequest>> = {
+	'elicitation/create': 'elicitation',
+	'sampling/createMessage': 'sampling',
+	'roots/list': 'roots',
+};
 
 /**
  * The answer itself, unless it asks for what this agent can't be asked, or this upstream may not ask: then one that says so, because nobody
  * would ever answer it.
  */
-export function answerable(answer: UpstreamAnswer, { message, upstream, era, downstream }: UpstreamCall, allowed: readonly ServerRequest[]): UpstreamAnswer {
+export function answerable(
+	answer: UpstreamAnswer,
+	{ message, upstream, era, downstream }: UpstreamCall,
+	allowed: readonly ServerRequest[],
+): UpstreamAnswer {
 	if (answer.kind !== 'answered') return answer;
 	const { result } = answer.message;
 	if (!isObject(result) || result['resultType'] !== 'input_required') return answer;
-	const why = era === 'modern' ? whyNot(result['inputRequests'], downstream.clientCapabilities ?? {}, allowed) : 'an agent of a session can not be asked by it';
+	const why =
+		era === 'modern'
+			? whyNot(result['inputRequests'], downstream.clientCapabilities ?? {}, allowed)
+			: 'an agent of a session can not be asked by it';
 	if (why === undefined) return answer;
 	const text = `The server ${upstream} has to ask something before it can answer, and ${why}. Nothing came of the request; don't retry.`;
 	const payload: JsonObject =
-		message['method'] === 'tools/call' ? { result: { content: [{ type: 'text', text }], isError: true } } : { error: { code: INTERNAL_ERROR, message: text } };
+		message['method'] === 'tools/call'
+			? { result: { content: [{ type: 'text', text }], isError: true } }
+			: { error: { code: INTERNAL_ERROR, message: text } };
 	return { ...answer, message: { jsonrpc: '2.0', id: 0, ...payload } };
 }
 

@@ -88,8 +88,18 @@ export class LeasedAdmission implements Admission {
 
 	async #take(): Promise<void> {
 		const { store, keys, onFault, onWritten, leaseMs, renewMs } = this.#options;
-		const lease = await holdLease(store, { onLost: (why) => this.#lost(why), ...(leaseMs === undefined ? {} : { leaseMs }), ...(renewMs === undefined ? {} : { renewMs }) });
-		const admission = await createAdmission({ sql: store, stream: lease.processId, keys, onFault, ...(onWritten === undefined ? {} : { onWritten }) });
+		const lease = await holdLease(store, {
+			onLost: (why) => this.#lost(why),
+			...(leaseMs === undefined ? {} : { leaseMs }),
+			...(renewMs === undefined ? {} : { renewMs }),
+		});
+		const admission = await createAdmission({
+			sql: store,
+			stream: lease.processId,
+			keys,
+			onFault,
+			...(onWritten === undefined ? {} : { onWritten }),
+		});
 		this.#held = { lease, admission };
 		// What still waits to become durable goes on trying, under the old name.
 		void this.#old?.admission.close(OLD_GRACE_MS);

@@ -10,12 +10,26 @@ const caller: Caller = {
 };
 
 function tool(name: string, more: Partial<Tool> = {}): Tool {
-	return { upstream: 'one', name, listedName: name, definition: { name, inputSchema: { type: 'object' }, future: [1] }, digest: 'sha256:0', pinned: true, validate: () => undefined, ...more };
+	return {
+		upstream: 'one',
+		name,
+		listedName: name,
+		definition: { name, inputSchema: { type: 'object' }, future: [1] },
+		digest: 'sha256:0',
+		pinned: true,
+		validate: () => undefined,
+		...more,
+	};
 }
 
 function deps(tools: readonly Tool[], isVisible: (tool: string) => boolean = () => true, staleUpstreams: string[] = []): ListOfferedDeps {
 	return {
-		capabilities: { list: (_method, upstream) => ({ offered: tools.filter((each) => upstream === undefined || each.upstream === upstream), staleUpstreams }) },
+		capabilities: {
+			list: (_method, upstream) => ({
+				offered: tools.filter((each) => upstream === undefined || each.upstream === upstream),
+				staleUpstreams,
+			}),
+		},
 		policy: {
 			judge: () => ({
 				revision: 'r',
@@ -32,8 +46,20 @@ function deps(tools: readonly Tool[], isVisible: (tool: string) => boolean = () 
 const names = (result: JsonObject): unknown[] => (result['tools'] as JsonObject[]).map(({ name }) => name);
 
 t.test('lists what the policy grants and nothing that is held back, definitions untouched', async (t) => {
-	const tools = [tool('a'), tool('hidden'), tool('b', { quarantine: 'its description changed' }), tool('c', { listedName: 'one__c' }), tool('d', { upstream: 'two' })];
-	const result = listOffered('tools/list', caller, {}, undefined, deps(tools, (name) => name !== 'hidden'));
+	const tools = [
+		tool('a'),
+		tool('hidden'),
+		tool('b', { quarantine: 'its description changed' }),
+		tool('c', { listedName: 'one__c' }),
+		tool('d', { upstream: 'two' }),
+	];
+	const result = listOffered(
+		'tools/list',
+		caller,
+		{},
+		undefined,
+		deps(tools, (name) => name !== 'hidden'),
+	);
 	t.strictSame(names(result), ['a', 'one__c', 'd']);
 	t.equal((result['tools'] as JsonObject[])[0], tools[0]?.definition, 'the very definition');
 	t.strictSame((result['tools'] as JsonObject[])[1], { ...tools[3]?.definition, name: 'one__c' });
@@ -42,19 +68,39 @@ t.test('lists what the policy grants and nothing that is held back, definitions 
 });
 
 t.test('resources, templates and prompts are listed in the same way, each under the name that agents use', async (t) => {
-	const item = (kind: Item['kind'], key: string): Item => ({ upstream: 'one', kind, name: 'own', listedName: 'listed', definition: { [key]: 'own', title: 'T' }, digest: 'sha256:0', pinned: false });
+	const item = (kind: Item['kind'], key: string): Item => ({
+		upstream: 'one',
+		kind,
+		name: 'own',
+		listedName: 'listed',
+		definition: { [key]: 'own', title: 'T' },
+		digest: 'sha256:0',
+		pinned: false,
+	});
 	for (const [method, kind, member, key] of [
 		['resources/list', 'resource', 'resources', 'uri'],
 		['resources/templates/list', 'resourceTemplate', 'resourceTemplates', 'uriTemplate'],
 		['prompts/list', 'prompt', 'prompts', 'name'],
 	] as const) {
-		const of = { ...deps([]), capabilities: { list: (asked: string) => ({ offered: asked === method ? [item(kind, key)] : [], staleUpstreams: [] }) } };
+		const of = {
+			...deps([]),
+			capabilities: { list: (asked: string) => ({ offered: asked === method ? [item(kind, key)] : [], staleUpstreams: [] }) },
+		};
 		t.strictSame(listOffered(method, caller, {}, undefined, of), { [member]: [{ [key]: 'listed', title: 'T' }] });
 	}
 });
 
 t.test('says which lists are older because their upstream is down', async (t) => {
-	t.strictSame(listOffered('tools/list', caller, {}, undefined, deps([tool('a')], () => true, ['one']))['_meta'], { 'dev.toolgate/cached': { upstreams: ['one'] } });
+	t.strictSame(
+		listOffered(
+			'tools/list',
+			caller,
+			{},
+			undefined,
+			deps([tool('a')], () => true, ['one']),
+		)['_meta'],
+		{ 'dev.toolgate/cached': { upstreams: ['one'] } },
+	);
 });
 
 t.test('pages come one after the other without a repeat or a gap; a cursor of another list is refused', async (t) => {
@@ -77,7 +123,11 @@ t.test('pages come one after the other without a repeat or a gap; a cursor of an
 		t.throws(() => listOffered('tools/list', caller, { cursor: bad as never }, undefined, deps(tools)), { code: 'INVALID_PARAMS' });
 	}
 	const hidden = Buffer.from('tool 7').toString('base64url');
-	t.throws(() => listOffered('tools/list', caller, { cursor: hidden }, undefined, deps(tools, isVisible)), { code: 'INVALID_PARAMS' }, 'a cursor does not tell that a hidden tool exists');
+	t.throws(
+		() => listOffered('tools/list', caller, { cursor: hidden }, undefined, deps(tools, isVisible)),
+		{ code: 'INVALID_PARAMS' },
+		'a cursor does not tell that a hidden tool exists',
+	);
 });
 
 t.test('a policy that can not decide lists nothing', async (t) => {

@@ -37,7 +37,13 @@ const PAGE_SIZE = 1_000;
  * upstream's own, renamed where names are told apart by upstream.
  * @throws {PolicyError}; {ToolGateError} INVALID_PARAMS for a cursor that isn't ours, UPSTREAM_UNAVAILABLE
  */
-export function listOffered(method: ListMethod, caller: Caller, params: JsonObject, upstream: string | undefined, deps: ListOfferedDeps): JsonObject {
+export function listOffered(
+	method: ListMethod,
+	caller: Caller,
+	params: JsonObject,
+	upstream: string | undefined,
+	deps: ListOfferedDeps,
+): JsonObject {
 	const { member, key } = LISTS[method];
 	const { offered, staleUpstreams } = deps.capabilities.list(method, upstream);
 	const judge = deps.policy.judge();
@@ -71,7 +77,10 @@ function startOf(cursor: unknown, offered: readonly (Tool | Item)[], isListed: (
 	const name = typeof cursor === 'string' ? Buffer.from(cursor, 'base64url').toString() : '';
 	const index = offered.findIndex(({ listedName }) => listedName === name);
 	if (index === -1 || !isListed(offered[index] as Tool | Item)) {
-		throw new ToolGateError('INVALID_PARAMS', 'params.cursor is not a cursor of this list, or the list has changed: list again from the start');
+		throw new ToolGateError(
+			'INVALID_PARAMS',
+			'params.cursor is not a cursor of this list, or the list has changed: list again from the start',
+		);
 	}
 	return index + 1;
 }

@@ -33,14 +33,19 @@ const ASKED: Readonly<Record<RelayedMethod, (request: DecidedRequest, offered: O
 		find: () => named(request, offered.findPrompt(request.name)),
 		unknown: () => refusals.unknownPrompt(request.name),
 		problem: noProblem,
-		forwarded: ({ definition }, sent) => withParams(request, { name: definition['name'] as string, ...('arguments' in paramsOf(request) ? { arguments: sent } : {}) }),
+		forwarded: ({ definition }, sent) =>
+			withParams(request, { name: definition['name'] as string, ...('arguments' in paramsOf(request) ? { arguments: sent } : {}) }),
 	}),
 	'completion/complete': (request, offered) => {
 		const ref = paramsOf(request)['ref'] as JsonObject;
 		const isPrompt = ref['type'] === 'ref/prompt';
 		return {
 			noun: isPrompt ? 'prompt' : 'resource',
-			find: () => named(request, isPrompt ? offered.findPrompt(request.name) : (offered.findTemplate(request.name) ?? offered.findResource(request.name))),
+			find: () =>
+				named(
+					request,
+					isPrompt ? offered.findPrompt(request.name) : (offered.findTemplate(request.name) ?? offered.findResource(request.name)),
+				),
 			unknown: () => (isPrompt ? refusals.unknownPrompt(request.name) : refusals.unknownResource(request.name)),
 			problem: noProblem,
 			forwarded: (item, sent) => withParams(request, { ...sent, ref: { ...ref, [isPrompt ? 'name' : 'uri']: ownName(item) } }),
@@ -84,4 +89,7 @@ const ownName = ({ kind, definition }: Item): string => definition[OWN_NAME[kind
 
 const paramsOf = ({ message }: DecidedRequest): JsonObject => message['params'] as JsonObject;
 
-const withParams = (request: DecidedRequest, params: JsonObject): JsonObject => ({ ...request.message, params: { ...paramsOf(request), ...params } });
+const withParams = (request: DecidedRequest, params: JsonObject): JsonObject => ({
+	...request.message,
+	params: { ...paramsOf(request), ...params },
+});

@@ -57,7 +57,13 @@ export async function startGateway(loaded: LoadedConfig, signal: AbortSignal): P
 		void gateway.firstLook(FIRST_LOOK_MS).then(() => {
 			for (const { part, isReady, says } of gateway.readiness()) log[isReady ? 'info' : 'warn'](`${part}: ${says}`);
 		});
-		const watch = new ConfigWatch({ loaded, load: () => loadConfig(loaded.file), apply: (upstreams) => gateway.configureUpstreams(upstreams), onNews, onFault });
+		const watch = new ConfigWatch({
+			loaded,
+			load: () => loadConfig(loaded.file),
+			apply: (upstreams) => gateway.configureUpstreams(upstreams),
+			onNews,
+			onFault,
+		});
 		await watch.start();
 		// Wider than loopback, the log may be read by more people than the operator: `toolgate sign-in` makes a link there.
 		const signIn = isLoopback(config.listen.people.host) ? { signInUrl: peopleUrl + (await gateway.signInPath()) } : {};
@@ -113,11 +119,23 @@ async function answerWhileWaiting(config: Config, why: string): Promise<() => Pr
 	const says = `the store can not be opened: ${why}; no call is served`;
 	const apps = [fastify({ forceCloseConnections: true }), fastify({ forceCloseConnections: true })] as const;
 	const [agents, people] = apps;
-	agents.setNotFoundHandler((_request, reply) => reply.code(503).header('retry-after', 1).send({ jsonrpc: '2.0', id: null, error: { code: -32603, message: `ToolGate is not ready: ${says}` } }));
+	agents.setNotFoundHandler((_request, reply) =>
+		reply
+			.code(503)
+			.header('retry-after', 1)
+			.send({ jsonrpc: '2.0', id: null, error: { code: -32603, message: `ToolGate is not ready: ${says}` } }),
+	);
 	agents.get('/healthz', async () => ({ ok: true }));
-	people.setNotFoundHandler((_request, reply) => reply.code(503).header('retry-after', 1).send({ error: { code: 'STORE_UNAVAILABLE', message: says } }));
+	people.setNotFoundHandler((_request, reply) =>
+		reply
+			.code(503)
+			.header('retry-after', 1)
+			.send({ error: { code: 'STORE_UNAVAILABLE', message: says } }),
+	);
 	people.get('/healthz', async () => ({ ok: true }));
-	people.get('/readyz', async (_request, reply) => reply.code(503).send({ isReady: false, parts: [{ part: 'store', isReady: false, isVital: true, says }] }));
+	people.get('/readyz', async (_request, reply) =>
+		reply.code(503).send({ isReady: false, parts: [{ part: 'store', isReady: false, isVital: true, says }] }),
+	);
 	const stop = async () => {
 		await Promise.all(apps.map((app) => app.close()));
 	};

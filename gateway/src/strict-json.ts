@@ -130,7 +130,8 @@ function scan(text: string, maxDepth: number): Scanned {
 		if (code === QUOTE) {
 			let end = indexOr(text, '"', at + 1);
 			while (nextEscape < end) {
-				if (text.charCodeAt(nextEscape + 1) === SMALL_U && (text.charCodeAt(nextEscape + 2) | 0x20) === 0x64) found.hasSurrogateEscape = true;
+				if (text.charCodeAt(nextEscape + 1) === SMALL_U && (text.charCodeAt(nextEscape + 2) | 0x20) === 0x64)
+					found.hasSurrogateEscape = true;
 				if (nextEscape + 1 === end) end = indexOr(text, '"', end + 1);
 				nextEscape = indexOr(text, '\\', nextEscape + 2);
 			}

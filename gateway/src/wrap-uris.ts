@@ -15,7 +15,13 @@ export function wrapResult(method: string, result: JsonObject, wrap: Wrap): Json
 		case 'prompts/get':
 			return changed(result, 'messages', (messages) =>
 				wrapEach(messages, (message) =>
-					changed(message, 'content', (content) => (Array.isArray(content) ? wrapEach(content, (block) => wrapBlock(block, wrap)) : isObject(content) ? wrapBlock(content, wrap) : content)),
+					changed(message, 'content', (content) =>
+						Array.isArray(content)
+							? wrapEach(content, (block) => wrapBlock(block, wrap))
+							: isObject(content)
+								? wrapBlock(content, wrap)
+								: content,
+					),
 				),
 			);
 		default:
@@ -25,15 +31,20 @@ export function wrapResult(method: string, result: JsonObject, wrap: Wrap): Json
 
 /** A notification about a resource. */
 export function wrapNotification(message: JsonObject, wrap: Wrap): JsonObject {
-	return message['method'] === 'notifications/resources/updated' ? changed(message, 'params', (params) => (isObject(params) ? wrapUri(params, wrap) : params)) : message;
+	return message['method'] === 'notifications/resources/updated'
+		? changed(message, 'params', (params) => (isObject(params) ? wrapUri(params, wrap) : params))
+		: message;
 }
 
 function wrapBlock(block: JsonObject, wrap: Wrap): JsonObject {
 	if (block['type'] === 'resource_link') return wrapUri(block, wrap);
-	return block['type'] === 'resource' ? changed(block, 'resource', (resource) => (isObject(resource) ? wrapUri(resource, wrap) : resource)) : block;
+	return block['type'] === 'resource'
+		? changed(block, 'resource', (resource) => (isObject(resource) ? wrapUri(resource, wrap) : resource))
+		: block;
 }
 
-const wrapUri = (holder: JsonObject, wrap: Wrap): JsonObject => changed(holder, 'uri', (uri) => (typeof uri === 'string' ? wrap(uri) : uri));
+const wrapUri = (holder: JsonObject, wrap: Wrap): JsonObject =>
+	changed(holder, 'uri', (uri) => (typeof uri === 'string' ? wrap(uri) : uri));
 
 const wrapEach = (list: JsonValue, change: (item: JsonObject) => JsonObject): JsonValue =>
 	Array.isArray(list) ? list.map((item) => (isObject(item) ? change(item) : item)) : list;

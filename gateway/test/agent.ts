@@ -39,10 +39,15 @@ export async function openAgent(url: string, headers: Readonly<Record<string, st
 	let id = 0;
 	const send = async (method: string, params: JsonObject, more: Readonly<Record<string, string>>): Promise<Post> =>
 		post(url, { jsonrpc: '2.0', id: ++id, method, params }, { ...headers, ...more });
-	const opened = await send('initialize', { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'plain', version: '1' } }, {});
+	const opened = await send(
+		'initialize',
+		{ protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'plain', version: '1' } },
+		{},
+	);
 	if (opened.sessionId === null) throw new Error(`no session: ${opened.status} ${opened.text}`);
 	const session = { 'mcp-session-id': opened.sessionId };
-	const request: Agent['request'] = async (method, params = {}, more = {}) => JSON.parse((await send(method, params, { ...session, ...more })).text) as JsonObject;
+	const request: Agent['request'] = async (method, params = {}, more = {}) =>
+		JSON.parse((await send(method, params, { ...session, ...more })).text) as JsonObject;
 	return {
 		sessionId: opened.sessionId,
 		initialized: JSON.parse(opened.text) as JsonObject,

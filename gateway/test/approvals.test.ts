@@ -16,11 +16,14 @@ import { until } from './until.ts';
 
 const REFUND = { charge: 'ch_alice_4', amount: 4_200 };
 
-const open = async ({ api }: Built): Promise<ApprovalView[]> => (await api<{ approvals: ApprovalView[] }>('GET', '/api/approvals')).json.approvals;
+const open = async ({ api }: Built): Promise<ApprovalView[]> =>
+	(await api<{ approvals: ApprovalView[] }>('GET', '/api/approvals')).json.approvals;
 /** The one approval that waits. */
-const waiting = (gateway: Built): Promise<ApprovalView> => until('an approval', async () => (await open(gateway)).find(({ state }) => state === 'pending'));
+const waiting = (gateway: Built): Promise<ApprovalView> =>
+	until('an approval', async () => (await open(gateway)).find(({ state }) => state === 'pending'));
 
-const command = (t: Test, gateway: Built, ...args: string[]) => cli(t, ['approvals', ...args, '--config', gateway.configFile, '--url', gateway.peopleUrl]);
+const command = (t: Test, gateway: Built, ...args: string[]) =>
+	cli(t, ['approvals', ...args, '--config', gateway.configFile, '--url', gateway.peopleUrl]);
 
 t.test('[approvals.once] an approval lets the held call go on; it runs once, and its result comes again for an identical call', async (t) =>
 	eachStore(t, async (t, database) => {
@@ -36,7 +39,10 @@ t.test('[approvals.once] an approval lets the held call go on; it runs once, and
 		const again = await agent.call('create_refund', REFUND);
 		t.equal(again.word, 'replayed', again.text);
 		t.match(await gateway.payments.ledger(), { refunds: 1 });
-		t.same(await gateway.traces('&tool=create_refund'), ['create_refund → approvalRequired → approved → ok', 'create_refund → approvalRequired → replayed']);
+		t.same(await gateway.traces('&tool=create_refund'), [
+			'create_refund → approvalRequired → approved → ok',
+			'create_refund → approvalRequired → replayed',
+		]);
 		t.match((await gateway.api('GET', '/api/audit/verify')).json, { isIntact: true });
 		t.same(gateway.faults, []);
 	}),
@@ -66,7 +72,10 @@ t.test('[approvals.cli] approvals are listed, approved and rejected by the comma
 	t.match(await command(t, gateway, 'approve', 'nothing'), { code: 1, stderr: /no approval nothing/ });
 });
 
-for (const [answer, refunds] of [['approve', 1], ['reject', 0]] as const) {
+for (const [answer, refunds] of [
+	['approve', 1],
+	['reject', 0],
+] as const) {
 	t.test(`[approvals.lark] a person in Lark can ${answer}: the card is sent, the signed callback decides, the card ends`, async (t) => {
 		const gateway = await build(t, { lark: answer });
 		const agent = await openAgent(gateway.mcpUrl);
@@ -84,34 +93,47 @@ for (const [answer, refunds] of [['approve', 1], ['reject', 0]] as const) {
 	});
 }
 
-t.test('[approvals.callback] a callback that is forged, stale, repeated or from the wrong person decides nothing, and each is in the trail', async (t) => {
-	const gateway = await build(t, { lark: 'ignore' });
-	const { lark } = gateway;
-	const agent = await openAgent(gateway.mcpUrl);
-	const held = agent.call('create_refund', REFUND);
-	const { id } = await waiting(gateway);
-	const value = { toolgate: { approval: id, decision: 'approve' } };
-	const send = (callback: { body: string; headers: Record<string, string> }) => post(lark.callbackUrl, callback.body, callback.headers);
+t.test(
+	'[approvals.callback] a callback that is forged, stale, repeated or from the wrong person decides nothing, and each is in the trail',
+	async (t) => {
+		const gateway = await build(t, { lark: 'ignore' });
+		const { lark } = gateway;
+		const agent = await openAgent(gateway.mcpUrl);
+		const held = agent.call('create_refund', REFUND);
+		const { id } = await waiting(gateway);
+		const value = { toolgate: { approval: id, decision: 'approve' } };
+		const send = (callback: { body: string; headers: Record<string, string> }) => post(lark.callbackUrl, callback.body, callback.headers);
 
-	const good = lark.click({ value });
-	const forged = { ...good, headers: { ...good.headers, 'x-lark-signature': '0'.repeat(40) } };
-	const unsigned = { body: good.body, headers: { 'content-type': 'application/json' } };
-	const reserialised = { ...good, body: JSON.stringify(JSON.parse(good.body), undefined, 1) };
-	const stale = { body: good.body, headers: { ...good.headers, ...lark.sign(good.body, Math.floor(Date.now() / 1000) - 301) } };
-	for (const [what, callback] of Object.entries({ forged, unsigned, reserialised, stale })) t.equal((await send(callback)).status, 401, what);
-	const said = async (callback: Parameters<typeof send>[0]) => JSON.parse((await send(callback)).text) as unknown;
-	t.match(await said(lark.click({ value, operator: 'ou_nobody' })), { toast: { type: 'error', content: /does not know you/ } });
-	t.match(await said(lark.click({ value, operator: 'ou_mallory' })), { toast: { type: 'error', content: /mallory@example.com is not among the approvers/ } });
-	t.equal((await waiting(gateway)).id, id, 'still nobody has decided');
+		const good = lark.click({ value });
+		const forged = { ...good, headers: { ...good.headers, 'x-lark-signature': '0'.repeat(40) } };
+		const unsigned = { body: good.body, headers: { 'content-type': 'application/json' } };
+		const reserialised = { ...good, body: JSON.stringify(JSON.parse(good.body), undefined, 1) };
+		const stale = { body: good.body, headers: { ...good.headers, ...lark.sign(good.body, Math.floor(Date.now() / 1000) - 301) } };
+		for (const [what, callback] of Object.entries({ forged, unsigned, reserialised, stale }))
+			t.equal((await send(callback)).status, 401, what);
+		const said = async (callback: Parameters<typeof send>[0]) => JSON.parse((await send(callback)).text) as unknown;
+		t.match(await said(lark.click({ value, operator: 'ou_nobody' })), { toast: { type: 'error', content: /does not know you/ } });
+		t.match(await said(lark.click({ value, operator: 'ou_mallory' })), {
+			toast: { type: 'error', content: /mallory@example.com is not among the approvers/ },
+		});
+		t.equal((await waiting(gateway)).id, id, 'still nobody has decided');
 
-	const refused = (await gateway.events('&kind=approval')).map(({ message, detail }) => message ?? detail?.['refused']);
-	t.match(refused, [/signature is wrong/, /signature headers are missing/, /signature is wrong/, /stale/, /ou_nobody is nobody/, /not among the approvers/]);
+		const refused = (await gateway.events('&kind=approval')).map(({ message, detail }) => message ?? detail?.['refused']);
+		t.match(refused, [
+			/signature is wrong/,
+			/signature headers are missing/,
+			/signature is wrong/,
+			/stale/,
+			/ou_nobody is nobody/,
+			/not among the approvers/,
+		]);
 
-	t.match(await said(good), { toast: { type: 'success', content: 'Approved' } });
-	t.equal((await held).word, 'ok');
-	t.equal((await send(good)).status, 401, 'the same callback again');
-	t.match(await gateway.payments.ledger(), { refunds: 1 });
-});
+		t.match(await said(good), { toast: { type: 'success', content: 'Approved' } });
+		t.equal((await held).word, 'ok');
+		t.equal((await send(good)).status, 401, 'the same callback again');
+		t.match(await gateway.payments.ledger(), { refunds: 1 });
+	},
+);
 
 t.test('[approvals.own] nobody approves a call of their own, whatever group they are in', async (t) => {
 	const gateway = await build(t, { lark: 'approve' });
@@ -121,28 +143,33 @@ t.test('[approvals.own] nobody approves a call of their own, whatever group they
 	const byOperator = await gateway.api('POST', `/api/approvals/${id}/approve`, {});
 	t.match(byOperator, { status: 403, json: { error: { code: 'FORBIDDEN_APPROVER' } } });
 	await until('the Lark click', async () => (await gateway.lark.messages())[0]?.callbacks[0] !== undefined);
-	t.match((await gateway.lark.messages())[0]?.callbacks[0], { response: { toast: { type: 'error', content: /nobody decides about a call of their own/ } } });
+	t.match((await gateway.lark.messages())[0]?.callbacks[0], {
+		response: { toast: { type: 'error', content: /nobody decides about a call of their own/ } },
+	});
 	t.equal((await gateway.api('POST', `/api/approvals/${id}/withdraw`, {})).status, 200);
 	t.equal((await held).word, 'withdrawn');
 	t.match(await gateway.payments.ledger(), { refunds: 0 });
 });
 
-t.test('[approvals.expiry] an approval that nobody decides expires after the time its rule gives, and can not be approved then', async (t) => {
-	const policy = await policyVariant(t);
-	await policy.change('rules/payments/payments.rego', 'default refund_ttl_seconds := 900', 'default refund_ttl_seconds := 1');
-	await eachStore(t, async (t, database) => {
-		const gateway = await build(t, { database, config: { policy: { bundle: policy.bundle } } });
-		const agent = await openAgent(gateway.mcpUrl);
-		const end = await agent.call('create_refund', REFUND);
-		t.equal(end.word, 'expired', end.text);
-		t.match(end.text, /Nobody approved this call in time: a refund moves money.*Nothing was run/);
-		t.same(await gateway.traces(), ['create_refund → approvalRequired → expired']);
-		const [approval] = (await gateway.api<{ approvals: ApprovalView[] }>('GET', '/api/approvals?state=all')).json.approvals;
-		t.equal(approval!.state, 'expired');
-		t.match(await gateway.api('POST', `/api/approvals/${approval!.id}/approve`, {}), { status: 409 });
-		t.match(await gateway.payments.ledger(), { refunds: 0 });
-	});
-});
+t.test(
+	'[approvals.expiry] an approval that nobody decides expires after the time its rule gives, and can not be approved then',
+	async (t) => {
+		const policy = await policyVariant(t);
+		await policy.change('rules/payments/payments.rego', 'default refund_ttl_seconds := 900', 'default refund_ttl_seconds := 1');
+		await eachStore(t, async (t, database) => {
+			const gateway = await build(t, { database, config: { policy: { bundle: policy.bundle } } });
+			const agent = await openAgent(gateway.mcpUrl);
+			const end = await agent.call('create_refund', REFUND);
+			t.equal(end.word, 'expired', end.text);
+			t.match(end.text, /Nobody approved this call in time: a refund moves money.*Nothing was run/);
+			t.same(await gateway.traces(), ['create_refund → approvalRequired → expired']);
+			const [approval] = (await gateway.api<{ approvals: ApprovalView[] }>('GET', '/api/approvals?state=all')).json.approvals;
+			t.equal(approval!.state, 'expired');
+			t.match(await gateway.api('POST', `/api/approvals/${approval!.id}/approve`, {}), { status: 409 });
+			t.match(await gateway.payments.ledger(), { refunds: 0 });
+		});
+	},
+);
 
 t.test('[approvals.identical] identical calls share one approval and one card, and the money moves once', async (t) =>
 	eachStore(t, async (t, database) => {
@@ -155,7 +182,15 @@ t.test('[approvals.identical] identical calls share one approval and one card, a
 			return asked === 4 && (await open(gateway));
 		});
 		t.equal(approvals.length, 2, 'other arguments need an approval of their own');
-		t.equal((await until('both cards', async () => { const all = await gateway.lark.messages(); return all.length >= 2 && all; })).length, 2);
+		t.equal(
+			(
+				await until('both cards', async () => {
+					const all = await gateway.lark.messages();
+					return all.length >= 2 && all;
+				})
+			).length,
+			2,
+		);
 		const { id } = approvals.find((approval) => approval.arguments['amount'] === REFUND.amount)!;
 		t.equal((await gateway.api('POST', `/api/approvals/${id}/approve`, {})).status, 200);
 		const words = (await Promise.all(held)).map(({ word }) => word).sort();
@@ -166,53 +201,88 @@ t.test('[approvals.identical] identical calls share one approval and one card, a
 	}),
 );
 
-t.test('[approvals.hold] a hold that ends says so; calling again waits for the same approval, also after a restart of the gateway', async (t) => {
-	const database = embedded(t);
-	const config = { approvals: { holdSeconds: 1 } };
-	const first = await build(t, { database, config });
-	const pending = await (await openAgent(first.mcpUrl)).call('create_refund', REFUND);
-	t.equal(pending.word, 'approval_pending', pending.text);
-	t.match(pending.message, { result: { _meta: { 'dev.toolgate/decision': { approvalUrl: /^http:\/\/people\.example\/approvals\//, retryAfterMs: Number } } } });
-	const [{ id }] = (await open(first)) as [ApprovalView];
-	await first.close();
+t.test(
+	'[approvals.hold] a hold that ends says so; calling again waits for the same approval, also after a restart of the gateway',
+	async (t) => {
+		const database = embedded(t);
+		const config = { approvals: { holdSeconds: 1 } };
+		const first = await build(t, { database, config });
+		const pending = await (await openAgent(first.mcpUrl)).call('create_refund', REFUND);
+		t.equal(pending.word, 'approval_pending', pending.text);
+		t.match(pending.message, {
+			result: { _meta: { 'dev.toolgate/decision': { approvalUrl: /^http:\/\/people\.example\/approvals\//, retryAfterMs: Number } } },
+		});
+		const [{ id }] = (await open(first)) as [ApprovalView];
+		await first.close();
 
-	const second = await build(t, { database, config, payments: first.payments });
-	t.match(await second.api('POST', `/api/approvals/${id}/approve`, {}), { status: 200, json: { state: 'approved' } });
-	t.equal((await (await openAgent(second.mcpUrl)).call('create_refund', REFUND)).word, 'ok');
-	t.match(await second.payments.ledger(), { refunds: 1 });
-	t.same(await second.traces('&tool=create_refund'), ['create_refund → approvalRequired → approval_pending → approved', 'create_refund → approvalRequired → approved → ok']);
-});
+		const second = await build(t, { database, config, payments: first.payments });
+		t.match(await second.api('POST', `/api/approvals/${id}/approve`, {}), { status: 200, json: { state: 'approved' } });
+		t.equal((await (await openAgent(second.mcpUrl)).call('create_refund', REFUND)).word, 'ok');
+		t.match(await second.payments.ledger(), { refunds: 1 });
+		t.same(await second.traces('&tool=create_refund'), [
+			'create_refund → approvalRequired → approval_pending → approved',
+			'create_refund → approvalRequired → approved → ok',
+		]);
+	},
+);
 
 t.test('[approvals.policy-changed] a rule that denies since wins over an approval that was given', async (t) => {
 	const policy = await policyVariant(t);
 	const gateway = await build(t, { config: { policy: { bundle: policy.bundle } } });
 	const held = (await openAgent(gateway.mcpUrl)).call('create_refund', REFUND);
 	const { id } = await waiting(gateway);
-	await policy.change('rules/payments/payments.rego', 'input.tool.name == "delete_customer"\n}\n\nis_payments', 'input.tool.name in {"delete_customer", "create_refund"}\n}\n\nis_payments');
+	await policy.change(
+		'rules/payments/payments.rego',
+		'input.tool.name == "delete_customer"\n}\n\nis_payments',
+		'input.tool.name in {"delete_customer", "create_refund"}\n}\n\nis_payments',
+	);
 	await until('the new bundle', () => gateway.news.filter((text) => /is active/.test(text)).length === 2);
 	t.equal((await gateway.api('POST', `/api/approvals/${id}/approve`, {})).status, 200);
 	t.equal((await held).word, 'deny');
 	t.match(await gateway.payments.ledger(), { refunds: 0 });
 });
 
-t.test('[policy.card-and-log] what is masked for the record is masked on the card, in the log, and in every byte of the data folder', async (t) => {
-	const policy = await policyVariant(t);
-	await policy.change('rules/payments/payments.rego', '	input.tool.name == "create_refund"\n}', '	input.tool.name in {"create_refund", "send_lark_message"}\n}');
-	const lark = await mockLark(t, 'approve');
-	const upstream = await payments(t);
-	const dataDir = await embeddedDataDir(t);
-	const gateway = await serve(t, { dataDir, log: { level: 'debug' }, policy: { bundle: policy.bundle }, lark: lark.config, upstreams: { stripe: { url: upstream.url } } });
-	lark.callbackUrl = new URL('/lark/actions', gateway.mcpUrl).href;
-	const agent = await openAgent(gateway.mcpUrl);
-	t.equal((await agent.call('send_lark_message', { text: 'alice has 123-45-6789' })).word, 'ok');
-	t.equal((await agent.call('send_lark_message', { text: { unfit: '123-45-6789' } })).word, 'invalid_arguments');
-	await gateway.end('SIGTERM');
+t.test(
+	'[policy.card-and-log] what is masked for the record is masked on the card, in the log, and in every byte of the data folder',
+	async (t) => {
+		const policy = await policyVariant(t);
+		await policy.change(
+			'rules/payments/payments.rego',
+			'	input.tool.name == "create_refund"\n}',
+			'	input.tool.name in {"create_refund", "send_lark_message"}\n}',
+		);
+		const lark = await mockLark(t, 'approve');
+		const upstream = await payments(t);
+		const dataDir = await embeddedDataDir(t);
+		const gateway = await serve(t, {
+			dataDir,
+			log: { level: 'debug' },
+			policy: { bundle: policy.bundle },
+			lark: lark.config,
+			upstreams: { stripe: { url: upstream.url } },
+		});
+		lark.callbackUrl = new URL('/lark/actions', gateway.mcpUrl).href;
+		const agent = await openAgent(gateway.mcpUrl);
+		t.equal((await agent.call('send_lark_message', { text: 'alice has 123-45-6789' })).word, 'ok');
+		t.equal((await agent.call('send_lark_message', { text: { unfit: '123-45-6789' } })).word, 'invalid_arguments');
+		await gateway.end('SIGTERM');
 
-	const card = JSON.stringify(await lark.messages());
-	t.match(card, /alice has/);
-	const files = readdirSync(dataDir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => readFileSync(join(entry.parentPath, entry.name)).toString('latin1'));
-	t.ok(files.some((text) => text.includes('alice has')), 'the folder holds readable text');
-	for (const [what, text] of [['the card', card], ['the log', gateway.said()], ['the message', upstream.messages[0]!.text], ['the folder', files.join('')]] as const) {
-		t.notOk(text.includes('123-45-6789'), what);
-	}
-});
+		const card = JSON.stringify(await lark.messages());
+		t.match(card, /alice has/);
+		const files = readdirSync(dataDir, { recursive: true, withFileTypes: true })
+			.filter((entry) => entry.isFile())
+			.map((entry) => readFileSync(join(entry.parentPath, entry.name)).toString('latin1'));
+		t.ok(
+			files.some((text) => text.includes('alice has')),
+			'the folder holds readable text',
+		);
+		for (const [what, text] of [
+			['the card', card],
+			['the log', gateway.said()],
+			['the message', upstream.messages[0]!.text],
+			['the folder', files.join('')],
+		] as const) {
+			t.notOk(text.includes('123-45-6789'), what);
+		}
+	},
+);

@@ -97,7 +97,8 @@ export async function build(t: Test, options: BuildOptions = {}): Promise<Built>
 	lark.callbackUrl = `${agentsUrl}/lark/actions`;
 	await gateway.firstLook(5_000);
 	const { policy } = options.config ?? {};
-	if (policy === undefined && !gateway.readiness().every(({ isVital, isReady }) => isReady || !isVital)) throw new Error(`the gateway is not ready: ${news.join('; ')}`);
+	if (policy === undefined && !gateway.readiness().every(({ isVital, isReady }) => isReady || !isVital))
+		throw new Error(`the gateway is not ready: ${news.join('; ')}`);
 
 	const api: Built['api'] = async <T>(method: string, path: string, body?: unknown) => {
 		const response = await fetch(peopleUrl + path, {
@@ -107,7 +108,8 @@ export async function build(t: Test, options: BuildOptions = {}): Promise<Built>
 		});
 		return { status: response.status, json: (await response.json()) as T };
 	};
-	const events: Built['events'] = async (query = '') => (await api<{ events: RecordedEvent[] }>('GET', `/api/audit?limit=1000${query}`)).json.events.reverse();
+	const events: Built['events'] = async (query = '') =>
+		(await api<{ events: RecordedEvent[] }>('GET', `/api/audit?limit=1000${query}`)).json.events.reverse();
 	return {
 		gateway,
 		mcpUrl: `${agentsUrl}/mcp`,
@@ -127,6 +129,9 @@ export async function build(t: Test, options: BuildOptions = {}): Promise<Built>
 
 /** @param events oldest first */
 export function tracesOf(events: readonly RecordedEvent[]): string[] {
-	const calls = Map.groupBy(events.filter(({ callId }) => callId !== undefined), ({ callId }) => callId);
+	const calls = Map.groupBy(
+		events.filter(({ callId }) => callId !== undefined),
+		({ callId }) => callId,
+	);
 	return [...calls.values()].map((of) => [of.find(({ tool }) => tool !== undefined)?.tool, ...traceWords(of)].join(' → '));
 }

@@ -28,31 +28,50 @@ async function sdkClient(t: Test, kind: 'v1' | 'v2' | 'v2, asking for the era', 
 }
 
 for (const answers of ['sse', 'json'] as const) {
-	t.test(`[mcp.clients] real clients and plain HTTP list and call through the gateway, over an upstream that answers ${answers}`, async (t) => {
-		const gateway = await build(t, { payments: await payments(t, answers) });
-		for (const kind of ['v1', 'v2', 'v2, asking for the era'] as const) {
-			const client = await sdkClient(t, kind, gateway.mcpUrl);
-			const { tools } = await client.listTools();
-			t.same(tools.map(({ name }) => name).sort(), VISIBLE, kind);
-			const result = await client.callTool({ name: 'get_charge', arguments: { charge: 'ch_alice_1' } });
-			t.match(result, { structuredContent: { charge: { id: 'ch_alice_1', amount: 12_000 } } }, kind);
-		}
-		const plain = await openAgent(gateway.mcpUrl);
-		t.same((await plain.list()).sort(), VISIBLE);
-		t.match((await plain.call('get_charge', { charge: 'ch_alice_1' })).message, { result: { structuredContent: { charge: { id: 'ch_alice_1' } } } });
-	});
+	t.test(
+		`[mcp.clients] real clients and plain HTTP list and call through the gateway, over an upstream that answers ${answers}`,
+		async (t) => {
+			const gateway = await build(t, { payments: await payments(t, answers) });
+			for (const kind of ['v1', 'v2', 'v2, asking for the era'] as const) {
+				const client = await sdkClient(t, kind, gateway.mcpUrl);
+				const { tools } = await client.listTools();
+				t.same(tools.map(({ name }) => name).sort(), VISIBLE, kind);
+				const result = await client.callTool({ name: 'get_charge', arguments: { charge: 'ch_alice_1' } });
+				t.match(result, { structuredContent: { charge: { id: 'ch_alice_1', amount: 12_000 } } }, kind);
+			}
+			const plain = await openAgent(gateway.mcpUrl);
+			t.same((await plain.list()).sort(), VISIBLE);
+			t.match((await plain.call('get_charge', { charge: 'ch_alice_1' })).message, {
+				result: { structuredContent: { charge: { id: 'ch_alice_1' } } },
+			});
+		},
+	);
 }
 
-t.test('[mcp.revisions] each revision from 2024-11-05 to 2025-11-25 is spoken, and an unknown one is answered with one that is', async (t) => {
-	const { mcpUrl } = await build(t);
-	for (const [asked, answered] of [['2024-11-05', '2024-11-05'], ['2025-03-26', '2025-03-26'], ['2025-06-18', '2025-06-18'], ['2025-11-25', '2025-11-25'], ['2099-01-01', '2025-11-25']]) {
-		const opened = await post(mcpUrl, { jsonrpc: '2.0', id: 1, method: 'initialize', params: { protocolVersion: asked, capabilities: {}, clientInfo: { name: 'x', version: '1' } } });
-		t.match(JSON.parse(opened.text), { result: { protocolVersion: answered, serverInfo: { name: 'localstripe-mcp' } } });
-		const session = { 'mcp-session-id': opened.sessionId!, 'mcp-protocol-version': answered! };
-		t.equal((await post(mcpUrl, { jsonrpc: '2.0', method: 'notifications/initialized' }, session)).status, 202);
-		t.equal((await post(mcpUrl, { jsonrpc: '2.0', id: 2, method: 'ping' }, session)).text, '{"jsonrpc":"2.0","id":2,"result":{}}');
-	}
-});
+t.test(
+	'[mcp.revisions] each revision from 2024-11-05 to 2025-11-25 is spoken, and an unknown one is answered with one that is',
+	async (t) => {
+		const { mcpUrl } = await build(t);
+		for (const [asked, answered] of [
+			['2024-11-05', '2024-11-05'],
+			['2025-03-26', '2025-03-26'],
+			['2025-06-18', '2025-06-18'],
+			['2025-11-25', '2025-11-25'],
+			['2099-01-01', '2025-11-25'],
+		]) {
+			const opened = await post(mcpUrl, {
+				jsonrpc: '2.0',
+				id: 1,
+				method: 'initialize',
+				params: { protocolVersion: asked, capabilities: {}, clientInfo: { name: 'x', version: '1' } },
+			});
+			t.match(JSON.parse(opened.text), { result: { protocolVersion: answered, serverInfo: { name: 'localstripe-mcp' } } });
+			const session = { 'mcp-session-id': opened.sessionId!, 'mcp-protocol-version': answered! };
+			t.equal((await post(mcpUrl, { jsonrpc: '2.0', method: 'notifications/initialized' }, session)).status, 202);
+			t.equal((await post(mcpUrl, { jsonrpc: '2.0', id: 2, method: 'ping' }, session)).text, '{"jsonrpc":"2.0","id":2,"result":{}}');
+		}
+	},
+);
 
 t.test('refusals', async (t) => {
 	const gateway = await build(t);
@@ -63,7 +82,9 @@ t.test('refusals', async (t) => {
 		const end = await agent.call('delete_customer', { customer: 'cus_alice' });
 		t.equal(end.word, 'deny', end.text);
 		t.match(end.text, /customers are not deleted by agents/);
-		t.match(end.message, { result: { isError: true, _meta: { 'dev.toolgate/decision': { rule: 'payments.delete', decisionId: /^[0-9a-f-]{36}$/ } } } });
+		t.match(end.message, {
+			result: { isError: true, _meta: { 'dev.toolgate/decision': { rule: 'payments.delete', decisionId: /^[0-9a-f-]{36}$/ } } },
+		});
 		t.same(payments.received('delete_customer'), []);
 		t.equal((await payments.ledger()).deletedCustomers, 0);
 		t.same(await gateway.traces('&tool=delete_customer'), ['delete_customer → deny']);
@@ -92,7 +113,8 @@ t.test('refusals', async (t) => {
 	await t.test('[policy.budget] five calls per turn and no more, whatever the tool, until the next turn', async (t) => {
 		const agent = await openAgent(mcpUrl, { 'x-toolgate-principal': 'eval-budget@example.com', 'x-mcp-turn-id': 'turn-1' });
 		const words = [];
-		for (let n = 0; n < 6; n++) words.push((await agent.call(n % 2 === 0 ? 'list_recent_charges' : 'get_charge', n % 2 === 0 ? {} : { charge: 'ch_alice_1' })).word);
+		for (let n = 0; n < 6; n++)
+			words.push((await agent.call(n % 2 === 0 ? 'list_recent_charges' : 'get_charge', n % 2 === 0 ? {} : { charge: 'ch_alice_1' })).word);
 		t.same(words, ['ok', 'ok', 'ok', 'ok', 'ok', 'budgetExceeded']);
 		const again = await agent.call('list_recent_charges', {});
 		t.match(again.text, /limits\.turn.*five calls per turn.*5 of 5 calls used/);
@@ -156,7 +178,13 @@ t.test('[policy.personal-numbers] a personal number reaches neither the upstream
 		await agent.call('list_payouts', { text: '123-45-6789' });
 		await agent.call('delete_customer', { customer: '123-45-6789' });
 		t.match(gateway.payments.messages[0]?.text, /^alice has [^0-9]+, bob [^0-9]+$/);
-		const everywhere = [JSON.stringify(gateway.payments.messages), gateway.payments.requests.map(({ body }) => body).join(), gateway.news.join(), gateway.faults.map(String).join(), await everyRow(gateway.sql)];
+		const everywhere = [
+			JSON.stringify(gateway.payments.messages),
+			gateway.payments.requests.map(({ body }) => body).join(),
+			gateway.news.join(),
+			gateway.faults.map(String).join(),
+			await everyRow(gateway.sql),
+		];
 		for (const [n, text] of everywhere.entries()) t.notMatch(text, /123-45-6789|321 54 9876/, `place ${n}`);
 		const [event] = await gateway.events('&tool=send_lark_message&outcome=ok');
 		t.ok(event, 'and the call is in the trail');

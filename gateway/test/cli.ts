@@ -26,7 +26,11 @@ export interface CliOptions {
 
 /** Starts `toolgate …` as a process of its own, with nothing of this one's environment but the path. It is killed at the test's end. */
 export function startCli(t: Test, args: readonly string[], { cwd, env = {} }: CliOptions = {}): RunningCli {
-	const child = spawn(process.execPath, [program, ...args], { env: { PATH: process.env['PATH'], ...env }, stdio: ['ignore', 'pipe', 'pipe'], ...(cwd === undefined ? {} : { cwd }) });
+	const child = spawn(process.execPath, [program, ...args], {
+		env: { PATH: process.env['PATH'], ...env },
+		stdio: ['ignore', 'pipe', 'pipe'],
+		...(cwd === undefined ? {} : { cwd }),
+	});
 	const text = { stdout: '', stderr: '' };
 	for (const name of ['stdout', 'stderr'] as const) child[name].setEncoding('utf8').on('data', (chunk: string) => (text[name] += chunk));
 	const end = once(child, 'close').then(([code]) => ({ code: (code as number | null) ?? undefined, ...text }));

@@ -6,7 +6,8 @@ import { docsFile, generatedDocs } from './generated-docs.ts';
 const root = new URL('../../', import.meta.url);
 
 t.test('pages made from the code are the committed ones', async (t) => {
-	for (const [name, make] of Object.entries(generatedDocs)) t.equal(readFileSync(docsFile(name), 'utf8'), make(), `docs/${name}: run npm run docs`);
+	for (const [name, make] of Object.entries(generatedDocs))
+		t.equal(readFileSync(docsFile(name), 'utf8'), make(), `docs/${name}: run npm run docs`);
 });
 
 t.test('each error of the catalogue carries its own name as code', async (t) => {
@@ -17,7 +18,14 @@ t.test('each error of the catalogue carries its own name as code', async (t) => 
 });
 
 t.test('every link between pages leads to a file, and every npm script that they name exists', async (t) => {
-	const pages = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...readdirSync(new URL('docs/', root)).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)];
+	const pages = [
+		'README.md',
+		'CONTRIBUTING.md',
+		'SECURITY.md',
+		...readdirSync(new URL('docs/', root))
+			.filter((name) => name.endsWith('.md'))
+			.map((name) => `docs/${name}`),
+	];
 	const { scripts } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { scripts: Record<string, string> };
 	for (const page of pages) {
 		const text = readFileSync(new URL(page, root), 'utf8');

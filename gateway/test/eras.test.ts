@@ -38,13 +38,20 @@ function makeServer(): McpServer {
 		const inputRequests = {
 			answer:
 				kind === 'elicitation'
-					? { method: 'elicitation/create', params: { mode: 'form', message: 'Who?', requestedSchema: { type: 'object', properties: { name: { type: 'string' } } } } }
-					: { method: 'sampling/createMessage', params: { messages: [{ role: 'user', content: { type: 'text', text: 'Hi' } }], maxTokens: 5 } },
+					? {
+							method: 'elicitation/create',
+							params: { mode: 'form', message: 'Who?', requestedSchema: { type: 'object', properties: { name: { type: 'string' } } } },
+						}
+					: {
+							method: 'sampling/createMessage',
+							params: { messages: [{ role: 'user', content: { type: 'text', text: 'Hi' } }], maxTokens: 5 },
+						},
 		};
 		return inputRequired({ inputRequests: inputRequests as never, requestState: 'the state of the upstream' });
 	});
 	server.registerTool('count', { inputSchema: z.object({}) }, async (_args, { mcpReq }) => {
-		for (const progress of [1, 2]) await mcpReq.notify({ method: 'notifications/progress', params: { progressToken: mcpReq._meta!.progressToken!, progress } });
+		for (const progress of [1, 2])
+			await mcpReq.notify({ method: 'notifications/progress', params: { progressToken: mcpReq._meta!.progressToken!, progress } });
 		return text('counted');
 	});
 	server.registerTool('wait', { inputSchema: z.object({}) }, async (_args, { mcpReq }) => {
@@ -53,14 +60,21 @@ function makeServer(): McpServer {
 	});
 	server.registerTool('refund', { inputSchema: z.object({ cents: z.number() }) }, async ({ cents }) => text(`refunded ${cents}`));
 	server.registerResource('note', 'note://one', {}, async (uri) => ({ contents: [{ uri: uri.href, text: 'a note' }] }));
-	server.registerResource('any note', new ResourceTemplate('note://{id}', { list: undefined }), {}, async (uri) => ({ contents: [{ uri: uri.href, text: 'any note' }] }));
-	server.registerPrompt('greet', { argsSchema: z.object({ name: z.string() }) }, ({ name }) => ({ messages: [{ role: 'user', content: { type: 'text', text: `Hello ${name}` } }] }));
+	server.registerResource('any note', new ResourceTemplate('note://{id}', { list: undefined }), {}, async (uri) => ({
+		contents: [{ uri: uri.href, text: 'any note' }],
+	}));
+	server.registerPrompt('greet', { argsSchema: z.object({ name: z.string() }) }, ({ name }) => ({
+		messages: [{ role: 'user', content: { type: 'text', text: `Hello ${name}` } }],
+	}));
 	return server;
 }
 
 async function beforeModern(t: Test): Promise<{ built: Built; server: ModernMcpServer }> {
 	const server = await modernMcpServer(t, makeServer);
-	const built = await build(t, { upstreams: { notes: { url: server.url, serverRequests: SERVER_REQUESTS } as { url: string } }, config: { policy: { bundle: await bundle } } });
+	const built = await build(t, {
+		upstreams: { notes: { url: server.url, serverRequests: SERVER_REQUESTS } as { url: string } },
+		config: { policy: { bundle: await bundle } },
+	});
 	return { built, server };
 }
 
@@ -75,9 +89,16 @@ t.test('modern agent, modern upstream: elicitation, sampling, progress, cancella
 	const { built, server } = await beforeModern(t);
 	const client = await connectV2(t, built.mcpUrl, { elicitation: { form: {} }, sampling: {} });
 	client.setRequestHandler('elicitation/create', async () => ({ action: 'accept', content: { name: 'Ada' } }));
-	client.setRequestHandler('sampling/createMessage', async () => ({ role: 'assistant', model: 'm', content: { type: 'text', text: 'a sample' } }));
+	client.setRequestHandler('sampling/createMessage', async () => ({
+		role: 'assistant',
+		model: 'm',
+		content: { type: 'text', text: 'a sample' },
+	}));
 	t.match(client.getServerVersion(), { name: 'modern' });
-	t.match(JSON.stringify(await client.callTool({ name: 'ask', arguments: { kind: 'elicitation' } })), /answered.*Ada.*the state of the upstream/);
+	t.match(
+		JSON.stringify(await client.callTool({ name: 'ask', arguments: { kind: 'elicitation' } })),
+		/answered.*Ada.*the state of the upstream/,
+	);
 	t.match(JSON.stringify(await client.callTool({ name: 'ask', arguments: { kind: 'sampling' } })), /a sample/);
 	t.strictSame(await built.traces(), ['ask → allow', 'ask → allow', 'ask → allow', 'ask → allow'], 'each round is decided and recorded');
 	const progress: number[] = [];
@@ -85,7 +106,9 @@ t.test('modern agent, modern upstream: elicitation, sampling, progress, cancella
 	t.strictSame(progress, [1, 2]);
 
 	const cancelling = new AbortController();
-	await t.rejects(client.callTool({ name: 'wait', arguments: {} }, { signal: cancelling.signal, onprogress: () => cancelling.abort('enough') }));
+	await t.rejects(
+		client.callTool({ name: 'wait', arguments: {} }, { signal: cancelling.signal, onprogress: () => cancelling.abort('enough') }),
+	);
 	await until('the upstream to notice', () => server.requests.findLast(({ body }) => body.includes('"wait"'))?.isClosed());
 
 	t.match(await client.listResources(), { resources: [{ uri: 'note://one' }] });
@@ -97,7 +120,9 @@ t.test('modern agent, modern upstream: elicitation, sampling, progress, cancella
 	const updated = Promise.withResolvers<string>();
 	client.setNotificationHandler('notifications/resources/updated', ({ params }) => updated.resolve(params.uri));
 	const listening = await client.listen({ resourceSubscriptions: ['note://one'] });
-	await until('the upstream to be asked for news', () => server.sent('subscriptions/listen').some(({ params }) => JSON.stringify(params).includes('note://one')));
+	await until('the upstream to be asked for news', () =>
+		server.sent('subscriptions/listen').some(({ params }) => JSON.stringify(params).includes('note://one')),
+	);
 	await until('the news', async () => {
 		server.notify.resourceUpdated('note://one');
 		return Promise.race([updated.promise, new Promise<undefined>((resolve) => setTimeout(resolve, 50, undefined))]);
@@ -123,17 +148,30 @@ t.test('a modern agent that shows pages is sent to the inbox, and comes back whe
 
 t.test('modern agents, legacy upstream: everything that needs no asking back, and nobody shares a session with anybody else', async (t) => {
 	const server = await everythingOverHttp(t);
-	const built = await build(t, { upstreams: { every: { url: server.url, serverRequests: SERVER_REQUESTS } as { url: string } }, config: { policy: { bundle: await bundle } } });
+	const built = await build(t, {
+		upstreams: { every: { url: server.url, serverRequests: SERVER_REQUESTS } as { url: string } },
+		config: { policy: { bundle: await bundle } },
+	});
 	const client = await connectV2(t, built.mcpUrl, { elicitation: { form: {} }, sampling: {} });
 	t.match(client.getServerVersion(), { name: 'mcp-servers/everything' });
 	t.match(await client.callTool({ name: 'echo', arguments: { message: 'hi' } }), { content: [{ text: 'Echo: hi' }] });
 	const progress: number[] = [];
-	await client.callTool({ name: 'trigger-long-running-operation', arguments: { duration: 0.05, steps: 2 } }, { onprogress: ({ progress: at }) => progress.push(at) });
+	await client.callTool(
+		{ name: 'trigger-long-running-operation', arguments: { duration: 0.05, steps: 2 } },
+		{ onprogress: ({ progress: at }) => progress.push(at) },
+	);
 	t.strictSame(progress, [1, 2]);
 	t.match(await client.readResource({ uri: 'demo://resource/dynamic/text/5' }), { contents: [{ text: /Resource 5/ }] });
 	t.match(await client.getPrompt({ name: 'args-prompt', arguments: { city: 'Rome' } }), { messages: [{ content: { text: /Rome/ } }] });
-	t.match(await client.complete({ ref: { type: 'ref/prompt', name: 'completable-prompt' }, argument: { name: 'department', value: 'E' } }), { completion: { values: ['Engineering'] } });
-	t.match(await client.callTool({ name: 'trigger-elicitation-request', arguments: {} }), { isError: true }, 'what has to ask back says that it can not');
+	t.match(
+		await client.complete({ ref: { type: 'ref/prompt', name: 'completable-prompt' }, argument: { name: 'department', value: 'E' } }),
+		{ completion: { values: ['Engineering'] } },
+	);
+	t.match(
+		await client.callTool({ name: 'trigger-elicitation-request', arguments: {} }),
+		{ isError: true },
+		'what has to ask back says that it can not',
+	);
 	const sessions = () => server.sessions.size;
 	const count = sessions();
 	const mallory = await connectV2(t, built.mcpUrl, {}, { 'x-toolgate-principal': 'mallory@example.com' });
@@ -151,15 +189,22 @@ t.test('legacy agent, modern upstream: the gateway keeps the session, and says w
 	t.match(client.getServerVersion(), { name: 'modern' });
 	t.match(client.getServerCapabilities(), { tools: { listChanged: true }, resources: { subscribe: true }, prompts: {} });
 	const progress: number[] = [];
-	t.match(await client.callTool({ name: 'count', arguments: {} }, undefined, { onprogress: ({ progress: at }) => progress.push(at) }), { content: [{ text: 'counted' }] });
+	t.match(await client.callTool({ name: 'count', arguments: {} }, undefined, { onprogress: ({ progress: at }) => progress.push(at) }), {
+		content: [{ text: 'counted' }],
+	});
 	t.strictSame(progress, [1, 2]);
 	t.match(await client.readResource({ uri: 'note://one' }), { contents: [{ text: 'a note' }] });
 	t.match(await client.getPrompt({ name: 'greet', arguments: { name: 'Ada' } }), { messages: [{ content: { text: 'Hello Ada' } }] });
-	t.match(await client.callTool({ name: 'ask', arguments: { kind: 'elicitation' } }), { isError: true, content: [{ text: /has to ask|has to be able to ask|elicitation/ }] });
+	t.match(await client.callTool({ name: 'ask', arguments: { kind: 'elicitation' } }), {
+		isError: true,
+		content: [{ text: /has to ask|has to be able to ask|elicitation/ }],
+	});
 	const updated = Promise.withResolvers<string>();
 	client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => updated.resolve(params.uri));
 	await client.subscribeResource({ uri: 'note://one' });
-	await until('the upstream to be asked for news', () => server.sent('subscriptions/listen').some(({ params }) => JSON.stringify(params).includes('note://one')));
+	await until('the upstream to be asked for news', () =>
+		server.sent('subscriptions/listen').some(({ params }) => JSON.stringify(params).includes('note://one')),
+	);
 	await until('the news', async () => {
 		server.notify.resourceUpdated('note://one');
 		return Promise.race([updated.promise, new Promise<undefined>((resolve) => setTimeout(resolve, 50, undefined))]);

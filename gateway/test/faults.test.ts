@@ -18,76 +18,102 @@ import { until } from './until.ts';
 const CHARGE = { charge: 'ch_alice_1' };
 const REFUND = { charge: 'ch_alice_4', amount: 4_200 };
 
-t.test('[faults.upstream] an upstream that is down is upstream_error; one that dies in the middle of a call is outcome_unknown; neither is tried again', async (t) => {
-	const upstream = await hangingUpstream(t);
-	const gateway = await build(t, { upstreams: { stripe: { url: upstream.url } } });
-	const agent = await openAgent(gateway.mcpUrl);
-	const broken = agent.call('get_charge', CHARGE);
-	await until('the call', () => upstream.calls() === 1);
-	await upstream.kill();
-	const end = await broken;
-	t.equal(end.word, 'outcome_unknown', end.text);
-	t.match(end.text, /may have run: check before you repeat it/);
-
-	const down = await agent.call('get_charge', CHARGE);
-	t.equal(down.word, 'upstream_error', down.text);
-	t.match(down.text, /was not sent; it may be tried again/);
-	await upstream.revive();
-	upstream.release();
-	await until('an answer again', async () => (await agent.call('get_charge', CHARGE, { 'x-mcp-turn-id': crypto.randomUUID() })).word === 'ok');
-	t.equal(upstream.calls(), 2, 'the call that broke off was not sent again');
-	t.same((await gateway.traces()).slice(0, 2), ['get_charge → allow → outcome_unknown', 'get_charge → allow → upstream_error']);
-	t.same(gateway.faults, []);
-});
-
-t.test('[faults.approval-outcome] an approved call whose answer breaks off is not run again, until a person says what became of it', async (t) => {
-	const upstream = await hangingUpstream(t);
-	const gateway = await build(t, { upstreams: { stripe: { url: upstream.url } }, lark: 'approve' });
-	const agent = await openAgent(gateway.mcpUrl);
-	const broken = agent.call('create_refund', REFUND);
-	await until('the call', () => upstream.calls() === 1);
-	await upstream.kill();
-	t.equal((await broken).word, 'outcome_unknown');
-	await upstream.revive();
-	upstream.release();
-	t.match(await agent.call('create_refund', REFUND), { word: 'outcome_unknown', text: /A person has to look/ });
-	t.equal(upstream.calls(), 1);
-	const [{ id }] = (await gateway.api<{ approvals: [ApprovalView] }>('GET', '/api/approvals')).json.approvals;
-	t.match(await gateway.api('POST', `/api/approvals/${id}/resolve`, { ran: false }), { status: 200, json: { state: 'done' } });
-	const again = await until('the upstream', async () => { const end = await agent.call('create_refund', REFUND); return end.word === 'ok' && end; });
-	t.equal(again.text, 'done', 'a new call, with an approval of its own');
-	t.equal(upstream.calls(), 2);
-});
-
-t.test('[capabilities.cache] with the upstream down, also after a restart, its last good list is served and calls say that they were not sent', async (t) =>
-	eachStore(t, async (t, database) => {
-		const upstream = await payments(t);
-		const first = await build(t, { database, payments: upstream });
-		const before = await openAgent(first.mcpUrl);
-		const listed = await before.list();
-		await first.close();
+t.test(
+	'[faults.upstream] an upstream that is down is upstream_error; one that dies in the middle of a call is outcome_unknown; neither is tried again',
+	async (t) => {
+		const upstream = await hangingUpstream(t);
+		const gateway = await build(t, { upstreams: { stripe: { url: upstream.url } } });
+		const agent = await openAgent(gateway.mcpUrl);
+		const broken = agent.call('get_charge', CHARGE);
+		await until('the call', () => upstream.calls() === 1);
 		await upstream.kill();
+		const end = await broken;
+		t.equal(end.word, 'outcome_unknown', end.text);
+		t.match(end.text, /may have run: check before you repeat it/);
 
-		const second = await build(t, { database, payments: upstream });
-		const agent = await openAgent(second.mcpUrl);
-		t.same(agent.initialized['result'], before.initialized['result'], 'initialize is answered from the store');
-		t.same(await agent.list(), listed);
-		t.equal((await agent.call('list_recent_charges', {})).word, 'upstream_error');
-		t.same(await second.traces('&tool=list_recent_charges'), ['list_recent_charges → allow → upstream_error']);
-		t.match(await (await fetch(`${second.peopleUrl}/readyz`)).json(), { isReady: true }, 'an upstream that is down is no reason to take the gateway out');
-		t.match(await (await fetch(`${second.peopleUrl}/readyz`)).text(), /cached: 6 tools/);
-
+		const down = await agent.call('get_charge', CHARGE);
+		t.equal(down.word, 'upstream_error', down.text);
+		t.match(down.text, /was not sent; it may be tried again/);
 		await upstream.revive();
-		const end = await until('the upstream again', async () => { const one = await agent.call('get_charge', CHARGE, { 'x-mcp-turn-id': crypto.randomUUID() }); return one.word === 'ok' && one; });
-		t.match(end.message, { result: { structuredContent: { charge: { id: 'ch_alice_1' } } } });
-	}),
+		upstream.release();
+		await until(
+			'an answer again',
+			async () => (await agent.call('get_charge', CHARGE, { 'x-mcp-turn-id': crypto.randomUUID() })).word === 'ok',
+		);
+		t.equal(upstream.calls(), 2, 'the call that broke off was not sent again');
+		t.same((await gateway.traces()).slice(0, 2), ['get_charge → allow → outcome_unknown', 'get_charge → allow → upstream_error']);
+		t.same(gateway.faults, []);
+	},
+);
+
+t.test(
+	'[faults.approval-outcome] an approved call whose answer breaks off is not run again, until a person says what became of it',
+	async (t) => {
+		const upstream = await hangingUpstream(t);
+		const gateway = await build(t, { upstreams: { stripe: { url: upstream.url } }, lark: 'approve' });
+		const agent = await openAgent(gateway.mcpUrl);
+		const broken = agent.call('create_refund', REFUND);
+		await until('the call', () => upstream.calls() === 1);
+		await upstream.kill();
+		t.equal((await broken).word, 'outcome_unknown');
+		await upstream.revive();
+		upstream.release();
+		t.match(await agent.call('create_refund', REFUND), { word: 'outcome_unknown', text: /A person has to look/ });
+		t.equal(upstream.calls(), 1);
+		const [{ id }] = (await gateway.api<{ approvals: [ApprovalView] }>('GET', '/api/approvals')).json.approvals;
+		t.match(await gateway.api('POST', `/api/approvals/${id}/resolve`, { ran: false }), { status: 200, json: { state: 'done' } });
+		const again = await until('the upstream', async () => {
+			const end = await agent.call('create_refund', REFUND);
+			return end.word === 'ok' && end;
+		});
+		t.equal(again.text, 'done', 'a new call, with an approval of its own');
+		t.equal(upstream.calls(), 2);
+	},
+);
+
+t.test(
+	'[capabilities.cache] with the upstream down, also after a restart, its last good list is served and calls say that they were not sent',
+	async (t) =>
+		eachStore(t, async (t, database) => {
+			const upstream = await payments(t);
+			const first = await build(t, { database, payments: upstream });
+			const before = await openAgent(first.mcpUrl);
+			const listed = await before.list();
+			await first.close();
+			await upstream.kill();
+
+			const second = await build(t, { database, payments: upstream });
+			const agent = await openAgent(second.mcpUrl);
+			t.same(agent.initialized['result'], before.initialized['result'], 'initialize is answered from the store');
+			t.same(await agent.list(), listed);
+			t.equal((await agent.call('list_recent_charges', {})).word, 'upstream_error');
+			t.same(await second.traces('&tool=list_recent_charges'), ['list_recent_charges → allow → upstream_error']);
+			t.match(
+				await (await fetch(`${second.peopleUrl}/readyz`)).json(),
+				{ isReady: true },
+				'an upstream that is down is no reason to take the gateway out',
+			);
+			t.match(await (await fetch(`${second.peopleUrl}/readyz`)).text(), /cached: 6 tools/);
+
+			await upstream.revive();
+			const end = await until('the upstream again', async () => {
+				const one = await agent.call('get_charge', CHARGE, { 'x-mcp-turn-id': crypto.randomUUID() });
+				return one.word === 'ok' && one;
+			});
+			t.match(end.message, { result: { structuredContent: { charge: { id: 'ch_alice_1' } } } });
+		}),
 );
 
 t.test('[capabilities.never-seen] an upstream that was never seen is named as such, and serves as soon as it is there', async (t) => {
 	const upstream = await payments(t);
 	await upstream.kill();
 	const gateway = await build(t, { payments: upstream });
-	const opened = await post(gateway.mcpUrl, { jsonrpc: '2.0', id: 1, method: 'initialize', params: { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'x', version: '1' } } });
+	const opened = await post(gateway.mcpUrl, {
+		jsonrpc: '2.0',
+		id: 1,
+		method: 'initialize',
+		params: { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'x', version: '1' } },
+	});
 	t.equal(opened.status, 200);
 	t.match(JSON.parse(opened.text), { error: { code: -32603, message: /stripe/ } });
 	await upstream.revive();
@@ -95,12 +121,20 @@ t.test('[capabilities.never-seen] an upstream that was never seen is named as su
 	t.equal((await agent.call('get_charge', CHARGE)).word, 'ok');
 });
 
-t.test('[admission.kill-9] a gateway that is killed between intent and outcome leaves outcome_unknown, and the approval is not used again', async (t) => {
-	const postgres = await startPostgres();
-	t.teardown(() => postgres.stop());
-	// Both at once, because a lease has to run out.
-	await Promise.all([['embedded', { dataDir: await embeddedDataDir(t) }], ['PostgreSQL', { dataDir: mkdtempSync(join(tmpdir(), 'toolgate-')), store: { dsn: postgres.dsn } }]].map(([name, config]) => killed(t, name as string, config as object)));
-});
+t.test(
+	'[admission.kill-9] a gateway that is killed between intent and outcome leaves outcome_unknown, and the approval is not used again',
+	async (t) => {
+		const postgres = await startPostgres();
+		t.teardown(() => postgres.stop());
+		// Both at once, because a lease has to run out.
+		await Promise.all(
+			[
+				['embedded', { dataDir: await embeddedDataDir(t) }],
+				['PostgreSQL', { dataDir: mkdtempSync(join(tmpdir(), 'toolgate-')), store: { dsn: postgres.dsn } }],
+			].map(([name, config]) => killed(t, name as string, config as object)),
+		);
+	},
+);
 
 async function killed(t: Test, name: string, config: object): Promise<void> {
 	const upstream = await hangingUpstream(t);
@@ -131,35 +165,45 @@ async function killed(t: Test, name: string, config: object): Promise<void> {
 	t.match(await second.end('SIGTERM'), { code: 0 }, name);
 }
 
-t.test('[store.down] a database that is down at start or goes away later: 503 or audit_unavailable, nothing reaches the upstream, and it recovers by itself', async (t) => {
-	const postgres = await startPostgres();
-	t.teardown(() => postgres.stop());
-	await postgres.stop();
-	const upstream = await payments(t);
-	const gateway = await serve(t, { dataDir: mkdtempSync(join(tmpdir(), 'toolgate-')), store: { dsn: postgres.dsn }, upstreams: { stripe: { url: upstream.url } } });
-	const notReady = await gateway.ready();
-	t.equal(notReady.status, 503);
-	t.match(notReady.text, /"part":"store".*the store can not be opened: PostgreSQL at socket/);
-	t.match(gateway.said(), /the store can not be opened/);
-	t.match(await post(gateway.mcpUrl, { jsonrpc: '2.0', id: 1, method: 'ping' }), { status: 503, text: /not ready/ });
+t.test(
+	'[store.down] a database that is down at start or goes away later: 503 or audit_unavailable, nothing reaches the upstream, and it recovers by itself',
+	async (t) => {
+		const postgres = await startPostgres();
+		t.teardown(() => postgres.stop());
+		await postgres.stop();
+		const upstream = await payments(t);
+		const gateway = await serve(t, {
+			dataDir: mkdtempSync(join(tmpdir(), 'toolgate-')),
+			store: { dsn: postgres.dsn },
+			upstreams: { stripe: { url: upstream.url } },
+		});
+		const notReady = await gateway.ready();
+		t.equal(notReady.status, 503);
+		t.match(notReady.text, /"part":"store".*the store can not be opened: PostgreSQL at socket/);
+		t.match(gateway.said(), /the store can not be opened/);
+		t.match(await post(gateway.mcpUrl, { jsonrpc: '2.0', id: 1, method: 'ping' }), { status: 503, text: /not ready/ });
 
-	await postgres.restart();
-	const agent = await until('an agent', () => openAgent(gateway.mcpUrl).catch(() => undefined));
-	const call = () => agent.call('get_charge', CHARGE, { 'x-mcp-turn-id': crypto.randomUUID() });
-	await until('a first call', async () => (await call()).word === 'ok');
-	t.equal((await gateway.ready()).status, 200);
+		await postgres.restart();
+		const agent = await until('an agent', () => openAgent(gateway.mcpUrl).catch(() => undefined));
+		const call = () => agent.call('get_charge', CHARGE, { 'x-mcp-turn-id': crypto.randomUUID() });
+		await until('a first call', async () => (await call()).word === 'ok');
+		t.equal((await gateway.ready()).status, 200);
 
-	await postgres.stop();
-	const received = upstream.received('get_charge').length;
-	const refused = await call();
-	t.equal(refused.word, 'audit_unavailable', refused.text);
-	t.match(refused.text, /could not be recorded, so it was not run. Try again/);
-	t.equal(upstream.received('get_charge').length, received, 'no record, no call');
-	await postgres.restart();
-	const backAt = performance.now();
-	await until('a call again', async () => (await call()).word === 'ok');
-	t.ok(performance.now() - backAt < 5_000, 'within five seconds');
-	await until('the gap in the trail', async () => (await gateway.get<{ events: RecordedEvent[] }>('/api/audit?kind=gap')).events.length > 0);
-	t.match(await gateway.get('/api/audit/verify'), { isIntact: true });
-	t.notMatch(gateway.said(), /unexpected|\.ts:\d+/, 'a store that is away is expected, and its stack trace is nobody\'s');
-});
+		await postgres.stop();
+		const received = upstream.received('get_charge').length;
+		const refused = await call();
+		t.equal(refused.word, 'audit_unavailable', refused.text);
+		t.match(refused.text, /could not be recorded, so it was not run. Try again/);
+		t.equal(upstream.received('get_charge').length, received, 'no record, no call');
+		await postgres.restart();
+		const backAt = performance.now();
+		await until('a call again', async () => (await call()).word === 'ok');
+		t.ok(performance.now() - backAt < 5_000, 'within five seconds');
+		await until(
+			'the gap in the trail',
+			async () => (await gateway.get<{ events: RecordedEvent[] }>('/api/audit?kind=gap')).events.length > 0,
+		);
+		t.match(await gateway.get('/api/audit/verify'), { isIntact: true });
+		t.notMatch(gateway.said(), /unexpected|\.ts:\d+/, "a store that is away is expected, and its stack trace is nobody's");
+	},
+);

@@ -21,7 +21,12 @@ function rowsOf(at: Schema, path: readonly string[] = []): Row[] {
 			return rowsOf(at.each as Schema, [...path, '<name>']);
 		case 'leaf': {
 			const { says, expected, fallback, env, isSecret } = at;
-			const value = fallback === undefined || fallback === '' ? '' : typeof fallback === 'object' && 'port' in fallback ? `${fallback.host}:${fallback.port}` : JSON.stringify(fallback);
+			const value =
+				fallback === undefined || fallback === ''
+					? ''
+					: typeof fallback === 'object' && 'port' in fallback
+						? `${fallback.host}:${fallback.port}`
+						: JSON.stringify(fallback);
 			return [{ path: path.join('.'), says: isSecret === true ? `${says} A secret.` : says, expected, fallback: value, env: env ?? '' }];
 		}
 	}
@@ -31,7 +36,9 @@ const code = (text: string): string => (text === '' ? '' : `\`${text}\``);
 const cell = (text: string): string => text.replaceAll('|', '\\|');
 
 function configuration(): string {
-	const rows = rowsOf(schema as Schema).map(({ path, says, expected, fallback, env }) => `| \`${path}\` | ${cell(says)} | ${cell(expected)} | ${code(fallback)} | ${code(env)} |`);
+	const rows = rowsOf(schema as Schema).map(
+		({ path, says, expected, fallback, env }) => `| \`${path}\` | ${cell(says)} | ${cell(expected)} | ${code(fallback)} | ${code(env)} |`,
+	);
 	return `# Configuration
 
 <!-- Made by \`npm run docs\` from gateway/src/config.ts. -->
@@ -47,7 +54,10 @@ ${rows.join('\n')}
 }
 
 function errors(): string {
-	const rows = Object.values(catalogue).map(({ code: name, says, httpStatus, isRetryable, ...entry }) => `| \`${name}\` | ${cell(says)} | ${httpStatus} | ${'rpcCode' in entry ? entry.rpcCode : ''} | ${isRetryable ? 'yes' : ''} |`);
+	const rows = Object.values(catalogue).map(
+		({ code: name, says, httpStatus, isRetryable, ...entry }) =>
+			`| \`${name}\` | ${cell(says)} | ${httpStatus} | ${'rpcCode' in entry ? entry.rpcCode : ''} | ${isRetryable ? 'yes' : ''} |`,
+	);
 	return `# Errors
 
 <!-- Made by \`npm run docs\` from gateway/src/errors.ts. -->

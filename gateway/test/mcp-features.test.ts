@@ -2,7 +2,12 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { Client as ClientV2, StreamableHTTPClientTransport as TransportV2 } from '@modelcontextprotocol/client';
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport as TransportV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import { CreateMessageRequestSchema, ElicitRequestSchema, ListRootsRequestSchema, ResourceUpdatedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
+import {
+	CreateMessageRequestSchema,
+	ElicitRequestSchema,
+	ListRootsRequestSchema,
+	ResourceUpdatedNotificationSchema,
+} from '@modelcontextprotocol/sdk/types.js';
 import t, { type Test } from 'tap';
 import { openAgent } from './agent.ts';
 import { build, type Built } from './build.ts';
@@ -47,7 +52,8 @@ const capabilities = { elicitation: {}, sampling: {}, roots: { listChanged: true
 /** A gateway before the "everything" server from npm. */
 async function gatewayBefore(t: Test, names: readonly string[] = ['every']): Promise<Built> {
 	const upstreams: Record<string, { url: string; serverRequests: string[] }> = {};
-	for (const name of names) upstreams[name] = { url: (await everythingOverHttp(t)).url, serverRequests: ['elicitation', 'sampling', 'roots'] };
+	for (const name of names)
+		upstreams[name] = { url: (await everythingOverHttp(t)).url, serverRequests: ['elicitation', 'sampling', 'roots'] };
 	return build(t, { upstreams, config: { policy: { bundle: await bundle } } });
 }
 
@@ -58,24 +64,39 @@ t.test('an SDK v1 client that never opens a GET stream uses every feature of a r
 	const { mcpUrl } = await gatewayBefore(t);
 	const client = new ClientV1({ name: 'v1', version: '1' }, { capabilities });
 	client.setRequestHandler(ElicitRequestSchema, async () => ({ action: 'accept', content: { name: 'Ada', check: true } }));
-	client.setRequestHandler(CreateMessageRequestSchema, async ({ params }) => ({ role: 'assistant', model: 'm', content: { type: 'text', text: `sampled ${params.maxTokens}` } }));
+	client.setRequestHandler(CreateMessageRequestSchema, async ({ params }) => ({
+		role: 'assistant',
+		model: 'm',
+		content: { type: 'text', text: `sampled ${params.maxTokens}` },
+	}));
 	client.setRequestHandler(ListRootsRequestSchema, async () => ({ roots: [{ uri: 'file:///home/ada', name: 'home' }] }));
 	await client.connect(new TransportV1(new URL(mcpUrl), { fetch: withoutGet }) as never);
 	t.teardown(() => client.close());
 	t.match(client.getServerCapabilities(), { tools: {}, resources: { subscribe: true }, prompts: {}, logging: {}, completions: {} });
 
 	t.match(JSON.stringify(await client.callTool({ name: 'trigger-elicitation-request', arguments: {} })), /Ada/);
-	t.match(JSON.stringify(await client.callTool({ name: 'trigger-sampling-request', arguments: { prompt: 'x', maxTokens: 7 } })), /sampled 7/);
-	const both = await Promise.all([client.callTool({ name: 'trigger-elicitation-request', arguments: {} }), client.callTool({ name: 'trigger-sampling-request', arguments: { prompt: 'x', maxTokens: 8 } })]);
+	t.match(
+		JSON.stringify(await client.callTool({ name: 'trigger-sampling-request', arguments: { prompt: 'x', maxTokens: 7 } })),
+		/sampled 7/,
+	);
+	const both = await Promise.all([
+		client.callTool({ name: 'trigger-elicitation-request', arguments: {} }),
+		client.callTool({ name: 'trigger-sampling-request', arguments: { prompt: 'x', maxTokens: 8 } }),
+	]);
 	t.match(JSON.stringify(both), /Ada.*sampled 8/, 'two questions at once');
 	t.match(JSON.stringify(await client.callTool({ name: 'get-roots-list', arguments: {} })), /file:\/\/\/home\/ada/);
 
 	const progress: number[] = [];
-	await client.callTool({ name: 'trigger-long-running-operation', arguments: { duration: 0.05, steps: 3 } }, undefined, { onprogress: ({ progress: at }) => progress.push(at) });
+	await client.callTool({ name: 'trigger-long-running-operation', arguments: { duration: 0.05, steps: 3 } }, undefined, {
+		onprogress: ({ progress: at }) => progress.push(at),
+	});
 	t.strictSame(progress, [1, 2, 3]);
 	const cancelling = new AbortController();
 	await t.rejects(
-		client.callTool({ name: 'trigger-long-running-operation', arguments: { duration: 60, steps: 60_000 } }, undefined, { signal: cancelling.signal, onprogress: () => cancelling.abort('enough') }),
+		client.callTool({ name: 'trigger-long-running-operation', arguments: { duration: 60, steps: 60_000 } }, undefined, {
+			signal: cancelling.signal,
+			onprogress: () => cancelling.abort('enough'),
+		}),
 		/enough/,
 	);
 
@@ -83,10 +104,25 @@ t.test('an SDK v1 client that never opens a GET stream uses every feature of a r
 	t.ok(resources.length > 3);
 	t.match(await client.readResource({ uri: `${DOCUMENTS}features.md` }), { contents: [{ uri: `${DOCUMENTS}features.md`, text: /\w/ }] });
 	t.match(await client.listResourceTemplates(), { resourceTemplates: [{ uriTemplate: 'demo://resource/dynamic/text/{resourceId}' }, {}] });
-	t.match(await client.readResource({ uri: 'demo://resource/dynamic/text/5' }), { contents: [{ text: /Resource 5/ }] }, 'not listed, but a template says that it is there');
-	t.match(await client.getPrompt({ name: 'completable-prompt', arguments: { department: 'Sales 078-05-1120', name: 'Eve' } }), { messages: [{ content: { text: /promote Eve/ } }] });
-	t.match(await client.complete({ ref: { type: 'ref/prompt', name: 'completable-prompt' }, argument: { name: 'department', value: 'S' } }), { completion: { values: ['Sales', 'Support'] } });
-	t.match(await client.complete({ ref: { type: 'ref/resource', uri: 'demo://resource/dynamic/text/{resourceId}' }, argument: { name: 'resourceId', value: '3' } }), { completion: { values: ['3'] } });
+	t.match(
+		await client.readResource({ uri: 'demo://resource/dynamic/text/5' }),
+		{ contents: [{ text: /Resource 5/ }] },
+		'not listed, but a template says that it is there',
+	);
+	t.match(await client.getPrompt({ name: 'completable-prompt', arguments: { department: 'Sales 078-05-1120', name: 'Eve' } }), {
+		messages: [{ content: { text: /promote Eve/ } }],
+	});
+	t.match(
+		await client.complete({ ref: { type: 'ref/prompt', name: 'completable-prompt' }, argument: { name: 'department', value: 'S' } }),
+		{ completion: { values: ['Sales', 'Support'] } },
+	);
+	t.match(
+		await client.complete({
+			ref: { type: 'ref/resource', uri: 'demo://resource/dynamic/text/{resourceId}' },
+			argument: { name: 'resourceId', value: '3' },
+		}),
+		{ completion: { values: ['3'] } },
+	);
 	await client.subscribeResource({ uri: `${DOCUMENTS}features.md` });
 	await client.unsubscribeResource({ uri: `${DOCUMENTS}features.md` });
 	await client.setLoggingLevel('debug');
@@ -97,12 +133,19 @@ t.test('an SDK v2 client that asks for the modern era first completes elicitatio
 	const { mcpUrl } = await gatewayBefore(t);
 	const client = new ClientV2({ name: 'v2', version: '1' }, { capabilities, versionNegotiation: { mode: 'auto' } });
 	client.setRequestHandler('elicitation/create', async () => ({ action: 'accept', content: { name: 'Ada', check: true } }));
-	client.setRequestHandler('sampling/createMessage', async () => ({ role: 'assistant', model: 'm', content: { type: 'text', text: 'a sample' } }));
+	client.setRequestHandler('sampling/createMessage', async () => ({
+		role: 'assistant',
+		model: 'm',
+		content: { type: 'text', text: 'a sample' },
+	}));
 	await client.connect(new TransportV2(new URL(mcpUrl), { fetch: withoutGet }));
 	t.teardown(() => client.close());
 	t.match(await client.readResource({ uri: `${DOCUMENTS}features.md` }), { contents: [{ text: /\w/ }] });
 	const progress: number[] = [];
-	await client.callTool({ name: 'trigger-long-running-operation', arguments: { duration: 0.05, steps: 2 } }, { onprogress: ({ progress: at }) => progress.push(at) });
+	await client.callTool(
+		{ name: 'trigger-long-running-operation', arguments: { duration: 0.05, steps: 2 } },
+		{ onprogress: ({ progress: at }) => progress.push(at) },
+	);
 	t.strictSame(progress, [1, 2]);
 });
 
@@ -113,13 +156,20 @@ t.test('lists show what a request would reach; what is hidden answers as what is
 	t.ok(uris.includes(`${DOCUMENTS}features.md`));
 	t.notOk(uris.includes(`${DOCUMENTS}architecture.md`));
 	const hidden = await agent.request('resources/read', { uri: `${DOCUMENTS}architecture.md` });
-	t.strictSame(hidden['error'], { code: -32002, message: `Resource not found: ${DOCUMENTS}architecture.md`, data: { uri: `${DOCUMENTS}architecture.md` } });
+	t.strictSame(hidden['error'], {
+		code: -32002,
+		message: `Resource not found: ${DOCUMENTS}architecture.md`,
+		data: { uri: `${DOCUMENTS}architecture.md` },
+	});
 	const prompts = ((await agent.request('prompts/list'))['result'] as { prompts: { name: string }[] }).prompts.map(({ name }) => name);
 	t.ok(prompts.includes('args-prompt'));
 	t.notOk(prompts.includes('simple-prompt'));
 	for (const name of ['simple-prompt', 'no-such-prompt']) {
 		t.strictSame((await agent.request('prompts/get', { name }))['error'], { code: -32602, message: `Unknown prompt: ${name}` });
-		t.strictSame((await agent.request('completion/complete', { ref: { type: 'ref/prompt', name }, argument: { name: 'x', value: '' } }))['error'], { code: -32602, message: `Unknown prompt: ${name}` });
+		t.strictSame(
+			(await agent.request('completion/complete', { ref: { type: 'ref/prompt', name }, argument: { name: 'x', value: '' } }))['error'],
+			{ code: -32602, message: `Unknown prompt: ${name}` },
+		);
 	}
 	t.match((await agent.request('resources/read', { uri: 'demo://resource/dynamic/text/13' }))['error'], {
 		code: 1403,
@@ -134,7 +184,10 @@ t.test('lists show what a request would reach; what is hidden answers as what is
 		'completion/complete no-such-prompt → unknown_prompt',
 		'resources/read demo://resource/dynamic/text/13 → deny',
 	]);
-	t.match((await events()).at(-1), { server: 'every', input: { method: 'resources/read', resource: { uri: 'demo://resource/dynamic/text/13' } } });
+	t.match((await events()).at(-1), {
+		server: 'every',
+		input: { method: 'resources/read', resource: { uri: 'demo://resource/dynamic/text/13' } },
+	});
 	for (const [method, params] of [
 		['resources/read', {}],
 		['resources/subscribe', { uri: 7 }],
@@ -173,16 +226,36 @@ t.test('several upstreams: prompts and URIs say whose they are, everywhere', asy
 	const uri = `toolgate+two:${DOCUMENTS}features.md`;
 	const { resources } = await client.listResources();
 	t.ok(resources.some((resource) => resource.uri === uri));
-	t.notOk(resources.some((resource) => resource.uri.includes('architecture.md')), 'the rule means the own URI');
+	t.notOk(
+		resources.some((resource) => resource.uri.includes('architecture.md')),
+		'the rule means the own URI',
+	);
 	t.match(await client.readResource({ uri }), { contents: [{ uri, text: /\w/ }] });
 	await t.rejects(client.readResource({ uri: `${DOCUMENTS}features.md` }), { code: -32002 });
 	await t.rejects(client.readResource({ uri: `toolgate+three:${DOCUMENTS}features.md` }), { code: -32002 });
-	t.match(await client.getPrompt({ name: 'two__completable-prompt', arguments: { department: 'Sales', name: 'Eve' } }), { messages: [{ content: { text: /Eve/ } }] });
-	t.match(await client.getPrompt({ name: 'one__resource-prompt', arguments: { resourceType: 'Text', resourceId: '1' } }), { messages: [{}, { content: { resource: { uri: 'toolgate+one:demo://resource/dynamic/text/1' } } }] });
-	t.match(await client.complete({ ref: { type: 'ref/prompt', name: 'two__completable-prompt' }, argument: { name: 'department', value: 'E' } }), { completion: { values: ['Engineering'] } });
-	t.match(await client.complete({ ref: { type: 'ref/resource', uri: 'toolgate+two:demo://resource/dynamic/text/{resourceId}' }, argument: { name: 'resourceId', value: '3' } }), { completion: { values: ['3'] } });
-	t.match(await client.callTool({ name: 'two__get-resource-links', arguments: { count: 1 } }), { content: [{}, { type: 'resource_link', uri: /^toolgate\+two:demo:/ }] });
-	t.match(await client.callTool({ name: 'one__get-resource-reference', arguments: { resourceType: 'Text', resourceId: 1 } }), { content: [{}, { resource: { uri: /^toolgate\+one:demo:/ } }, {}] });
+	t.match(await client.getPrompt({ name: 'two__completable-prompt', arguments: { department: 'Sales', name: 'Eve' } }), {
+		messages: [{ content: { text: /Eve/ } }],
+	});
+	t.match(await client.getPrompt({ name: 'one__resource-prompt', arguments: { resourceType: 'Text', resourceId: '1' } }), {
+		messages: [{}, { content: { resource: { uri: 'toolgate+one:demo://resource/dynamic/text/1' } } }],
+	});
+	t.match(
+		await client.complete({ ref: { type: 'ref/prompt', name: 'two__completable-prompt' }, argument: { name: 'department', value: 'E' } }),
+		{ completion: { values: ['Engineering'] } },
+	);
+	t.match(
+		await client.complete({
+			ref: { type: 'ref/resource', uri: 'toolgate+two:demo://resource/dynamic/text/{resourceId}' },
+			argument: { name: 'resourceId', value: '3' },
+		}),
+		{ completion: { values: ['3'] } },
+	);
+	t.match(await client.callTool({ name: 'two__get-resource-links', arguments: { count: 1 } }), {
+		content: [{}, { type: 'resource_link', uri: /^toolgate\+two:demo:/ }],
+	});
+	t.match(await client.callTool({ name: 'one__get-resource-reference', arguments: { resourceType: 'Text', resourceId: 1 } }), {
+		content: [{}, { resource: { uri: /^toolgate\+one:demo:/ } }, {}],
+	});
 
 	const updated = Promise.withResolvers<string>();
 	client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => updated.resolve(params.uri));

@@ -27,7 +27,13 @@ export async function mockLark(t: Test, mode: Mode, operator = 'ou_bob'): Promis
 	t.teardown(() => app.close());
 	const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
 	return {
-		config: { appId: secrets.appId, appSecret: secrets.appSecret, chatId: 'oc_test', verificationToken: secrets.verificationToken, apiBaseUrl: url },
+		config: {
+			appId: secrets.appId,
+			appSecret: secrets.appSecret,
+			chatId: 'oc_test',
+			verificationToken: secrets.verificationToken,
+			apiBaseUrl: url,
+		},
 		messages: async () => (await fetch(`${url}/_messages`)).json() as Promise<Message[]>,
 		get callbackUrl() {
 			return behaviour.callbackUrl;
@@ -40,6 +46,7 @@ export async function mockLark(t: Test, mode: Mode, operator = 'ou_bob'): Promis
 			'x-lark-request-nonce': 'nonce',
 			'x-lark-signature': createHash('sha1').update(`${timestampSeconds}nonce${secrets.verificationToken}${body}`).digest('hex'),
 		}),
-		click: (click) => sealCallback(clickEvent({ messageId: 'om_1', chatId: 'oc_test', operator: 'ou_bob', ...click }, secrets, randomUUID()), secrets),
+		click: (click) =>
+			sealCallback(clickEvent({ messageId: 'om_1', chatId: 'oc_test', operator: 'ou_bob', ...click }, secrets, randomUUID()), secrets),
 	};
 }

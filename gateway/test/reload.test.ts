@@ -64,7 +64,11 @@ t.test('[policy.reload] an edited rule decides within a second of its build, whi
 
 	const words = await stop();
 	t.ok(words.length > 10, `${words.length} calls`);
-	t.same(words.filter((word) => word !== 'ok'), [], 'no call failed');
+	t.same(
+		words.filter((word) => word !== 'ok'),
+		[],
+		'no call failed',
+	);
 	const revisions = new Set((await gateway.events('&kind=intent')).map(({ revision }) => revision));
 	t.equal(revisions.size, 2, 'each call under one revision or the other');
 	await until('both activations in the trail', async () => (await gateway.events('&kind=activation&text=bundle%20activated')).length === 2);
@@ -87,7 +91,10 @@ t.test('[policy.broken] a bundle that is broken changes nothing and says why, un
 		['without the entrypoints', await foreignBundle(t), /toolgate\/decision/],
 	] as const) {
 		replace(bytes);
-		const { status, policy } = await until(what, async () => { const now = await readyz(gateway); return why.test(now.policy) && now; });
+		const { status, policy } = await until(what, async () => {
+			const now = await readyz(gateway);
+			return why.test(now.policy) && now;
+		});
 		t.equal(status, 200, `${what}: the last good one serves`);
 		t.match(policy, revision);
 		t.match(gateway.news.at(-1), /policy bundle refused, the last good one stays/, what);
@@ -99,25 +106,35 @@ t.test('[policy.broken] a bundle that is broken changes nothing and says why, un
 	await until('the loss', async () => /no such file/.test((await readyz(gateway)).policy));
 	replace(good);
 	await until('the good one again', async () => !/refused/.test((await readyz(gateway)).policy));
-	t.same((await stop()).filter((word) => word !== 'ok'), [], 'no call failed');
+	t.same(
+		(await stop()).filter((word) => word !== 'ok'),
+		[],
+		'no call failed',
+	);
 	await until('each refusal in the trail', async () => (await gateway.events('&kind=activation&text=refused')).length === 4);
 });
 
-t.test('[policy.missing] without a bundle at the start every call is refused as policy_error and /readyz is 503; one that appears is taken', async (t) => {
-	const bundle = join(folder(t), 'bundle.tar.gz');
-	const gateway = await build(t, { config: { policy: { bundle } } });
-	t.match(await readyz(gateway), { status: 503, policy: /no valid bundle, every call is denied; refused: .*bundle\.tar\.gz: no such file; build it with npm run policy:build/ });
-	const agent = await openAgent(gateway.mcpUrl);
-	const refused = await agent.call('get_charge', CHARGE);
-	t.match(refused, { word: 'policy_error', text: /no valid policy bundle.*Nothing was run/ });
-	t.match(await agent.request('tools/list'), { error: { code: -32603, message: /policy/ } });
-	t.same(gateway.payments.received('get_charge'), []);
-	t.match(await gateway.traces(), ['get_charge → policy_error']);
+t.test(
+	'[policy.missing] without a bundle at the start every call is refused as policy_error and /readyz is 503; one that appears is taken',
+	async (t) => {
+		const bundle = join(folder(t), 'bundle.tar.gz');
+		const gateway = await build(t, { config: { policy: { bundle } } });
+		t.match(await readyz(gateway), {
+			status: 503,
+			policy: /no valid bundle, every call is denied; refused: .*bundle\.tar\.gz: no such file; build it with npm run policy:build/,
+		});
+		const agent = await openAgent(gateway.mcpUrl);
+		const refused = await agent.call('get_charge', CHARGE);
+		t.match(refused, { word: 'policy_error', text: /no valid policy bundle.*Nothing was run/ });
+		t.match(await agent.request('tools/list'), { error: { code: -32603, message: /policy/ } });
+		t.same(gateway.payments.received('get_charge'), []);
+		t.match(await gateway.traces(), ['get_charge → policy_error']);
 
-	copyFileSync(DEFAULT_BUNDLE, bundle);
-	await until('the bundle', async () => (await readyz(gateway)).status === 200);
-	t.equal((await agent.call('get_charge', CHARGE)).word, 'ok');
-});
+		copyFileSync(DEFAULT_BUNDLE, bundle);
+		await until('the bundle', async () => (await readyz(gateway)).status === 200);
+		t.equal((await agent.call('get_charge', CHARGE)).word, 'ok');
+	},
+);
 
 async function foreignBundle(t: Test): Promise<Buffer> {
 	const cwd = folder(t);

@@ -25,14 +25,21 @@ t.test('every promise has a test', async (t) => {
 		if (test === undefined) t.ok(cited.has(id), `${id}: no test cites it (${says})`);
 		else {
 			const [file, name] = test;
-			t.ok(existsSync(join(root, file)) && readFileSync(join(root, file), 'utf8').includes(name), `${id}: ${file} has no test "${name}…" any more`);
+			t.ok(
+				existsSync(join(root, file)) && readFileSync(join(root, file), 'utf8').includes(name),
+				`${id}: ${file} has no test "${name}…" any more`,
+			);
 		}
 	}
 });
 
 t.test('every test that cites a promise cites one that there is', async (t) => {
 	const known = new Set(requirements.map(({ id }) => id));
-	t.same([...cited].filter((id) => !known.has(id)), [], 'add it to gateway/test/requirements.json');
+	t.same(
+		[...cited].filter((id) => !known.has(id)),
+		[],
+		'add it to gateway/test/requirements.json',
+	);
 });
 
 t.test('each promise is one sentence, made once, on a page that there is', async (t) => {

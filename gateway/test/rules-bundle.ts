@@ -10,7 +10,10 @@ export async function rulesBundle(t: Pick<Test, 'teardown'>, rules: string): Pro
 	t.teardown(() => rmSync(folder, { recursive: true, force: true }));
 	const policyDir = join(folder, 'policy');
 	mkdirSync(join(policyDir, 'rules/test'), { recursive: true });
-	writeFileSync(join(policyDir, 'rules/test/test.rego'), `# METADATA\n# title: Test\n# description: Of one test.\npackage toolgate.rules.test\n\n${rules.trim()}\n`);
+	writeFileSync(
+		join(policyDir, 'rules/test/test.rego'),
+		`# METADATA\n# title: Test\n# description: Of one test.\npackage toolgate.rules.test\n\n${rules.trim()}\n`,
+	);
 	const out = join(folder, 'bundle.tar.gz');
 	await buildBundle({ policyDir, out });
 	return out;

@@ -33,11 +33,31 @@ t.test('[serve.refuses] what can not work ends at once with one line that names 
 	const free = await freePort();
 	const bundle = join(root, 'bundles/toolgate.tar.gz');
 	const cases: [string, Record<string, unknown>, RegExp][] = [
-		['a wide address', { listen: { agents: '0.0.0.0:0', people: '127.0.0.1:0' } }, /listen\.agents binds 0\.0\.0\.0, wider than loopback, while auth\.mode is none: set auth\.mode: token, or auth\.allowUnauthenticated: true/],
-		['a port of agents in use', { listen: { agents: `127.0.0.1:${port}`, people: '127.0.0.1:0' } }, new RegExp(`port ${port} on 127\\.0\\.0\\.1 is in use: .*listen\\.agents`)],
-		['a port of people in use', { listen: { agents: '127.0.0.1:0', people: `127.0.0.1:${port}` } }, new RegExp(`port ${port} on 127\\.0\\.0\\.1 is in use: .*listen\\.people`)],
-		['a port in use while the store is away', { listen: { agents: `127.0.0.1:${free}`, people: `127.0.0.1:${port}` }, store: { dsn: 'postgres://nobody@127.0.0.1:1/none' } }, new RegExp(`port ${port} on 127\\.0\\.0\\.1 is in use`)],
-		['half of Lark', { lark: { appId: 'cli_1' }, listen: { agents: '127.0.0.1:0', people: '127.0.0.1:0' } }, /lark: appId is set, so appSecret has to be set too/],
+		[
+			'a wide address',
+			{ listen: { agents: '0.0.0.0:0', people: '127.0.0.1:0' } },
+			/listen\.agents binds 0\.0\.0\.0, wider than loopback, while auth\.mode is none: set auth\.mode: token, or auth\.allowUnauthenticated: true/,
+		],
+		[
+			'a port of agents in use',
+			{ listen: { agents: `127.0.0.1:${port}`, people: '127.0.0.1:0' } },
+			new RegExp(`port ${port} on 127\\.0\\.0\\.1 is in use: .*listen\\.agents`),
+		],
+		[
+			'a port of people in use',
+			{ listen: { agents: '127.0.0.1:0', people: `127.0.0.1:${port}` } },
+			new RegExp(`port ${port} on 127\\.0\\.0\\.1 is in use: .*listen\\.people`),
+		],
+		[
+			'a port in use while the store is away',
+			{ listen: { agents: `127.0.0.1:${free}`, people: `127.0.0.1:${port}` }, store: { dsn: 'postgres://nobody@127.0.0.1:1/none' } },
+			new RegExp(`port ${port} on 127\\.0\\.0\\.1 is in use`),
+		],
+		[
+			'half of Lark',
+			{ lark: { appId: 'cli_1' }, listen: { agents: '127.0.0.1:0', people: '127.0.0.1:0' } },
+			/lark: appId is set, so appSecret has to be set too/,
+		],
 	];
 	// The first one may have to be made, which takes its time.
 	const dataDirs: string[] = [];
@@ -54,49 +74,73 @@ t.test('[serve.refuses] what can not work ends at once with one line that names 
 	);
 });
 
-t.test('[store.unwritable] a data folder that can not be written is said on the terminal and in /readyz, and taken when it can', async (t) => {
-	const blocked = join(folder(t), 'file');
-	writeFileSync(blocked, '');
-	const gateway = await serve(t, { dataDir: join(blocked, 'data'), operator: { as: 'bob@example.com' } });
-	t.match(await gateway.ready(), { status: 503, text: /store.*file\/data can't be written \(ENOTDIR\)/ });
-	t.match(gateway.said(), /the store can not be opened: .*ENOTDIR/);
-	rmSync(blocked);
-	mkdirSync(blocked);
-	cpSync(await embeddedDataDir(t), join(blocked, 'data'), { recursive: true });
-	await until('the gateway', async () => (await gateway.ready().catch(() => undefined))?.status === 200, 60_000);
-});
+t.test(
+	'[store.unwritable] a data folder that can not be written is said on the terminal and in /readyz, and taken when it can',
+	async (t) => {
+		const blocked = join(folder(t), 'file');
+		writeFileSync(blocked, '');
+		const gateway = await serve(t, { dataDir: join(blocked, 'data'), operator: { as: 'bob@example.com' } });
+		t.match(await gateway.ready(), { status: 503, text: /store.*file\/data can't be written \(ENOTDIR\)/ });
+		t.match(gateway.said(), /the store can not be opened: .*ENOTDIR/);
+		rmSync(blocked);
+		mkdirSync(blocked);
+		cpSync(await embeddedDataDir(t), join(blocked, 'data'), { recursive: true });
+		await until('the gateway', async () => (await gateway.ready().catch(() => undefined))?.status === 200, 60_000);
+	},
+);
 
-t.test('[serve.one-owner] a data folder has one owner; a second gateway is refused by name, the operator token is in a file of its own', async (t) => {
-	const dataDir = await embeddedDataDir(t);
-	const upstream = await payments(t);
-	const first = await serve(t, { dataDir, operator: { as: 'bob@example.com' }, upstreams: { stripe: { url: upstream.url } } });
-	t.equal(statSync(join(dataDir, 'operator.token')).mode & 0o777, 0o600);
-	const other = writeConfig(t, { dataDir, listen: { agents: '127.0.0.1:0', people: '127.0.0.1:0' } });
-	const second = await cli(t, ['serve', '--config', other]);
-	t.match(second, { code: 2, stderr: new RegExp(`data folder ${dataDir} is in use by process ${first.cli.process.pid} \\(toolgate serve, since `) });
-	t.match(await cli(t, ['policy', 'status', '--config', first.configFile]), { code: 0, stdout: /active {2}revision sha256:/ }, 'the first one serves on, and the command reads the token');
-	await first.end('SIGKILL');
-	t.match(await cli(t, ['policy', 'status', '--config', first.configFile]), { code: 2, stderr: /no gateway answers at http:.*start one with/ });
-});
+t.test(
+	'[serve.one-owner] a data folder has one owner; a second gateway is refused by name, the operator token is in a file of its own',
+	async (t) => {
+		const dataDir = await embeddedDataDir(t);
+		const upstream = await payments(t);
+		const first = await serve(t, { dataDir, operator: { as: 'bob@example.com' }, upstreams: { stripe: { url: upstream.url } } });
+		t.equal(statSync(join(dataDir, 'operator.token')).mode & 0o777, 0o600);
+		const other = writeConfig(t, { dataDir, listen: { agents: '127.0.0.1:0', people: '127.0.0.1:0' } });
+		const second = await cli(t, ['serve', '--config', other]);
+		t.match(second, {
+			code: 2,
+			stderr: new RegExp(`data folder ${dataDir} is in use by process ${first.cli.process.pid} \\(toolgate serve, since `),
+		});
+		t.match(
+			await cli(t, ['policy', 'status', '--config', first.configFile]),
+			{ code: 0, stdout: /active {2}revision sha256:/ },
+			'the first one serves on, and the command reads the token',
+		);
+		await first.end('SIGKILL');
+		t.match(await cli(t, ['policy', 'status', '--config', first.configFile]), {
+			code: 2,
+			stderr: /no gateway answers at http:.*start one with/,
+		});
+	},
+);
 
-t.test('[serve.drain] SIGTERM lets calls in flight end, tells held ones to come again, takes no new ones, and the process ends with 0', async (t) => {
-	const upstream = await hangingUpstream(t);
-	const gateway = await serve(t, { dataDir: await embeddedDataDir(t), upstreams: { stripe: { url: upstream.url } } });
-	const agent = await openAgent(gateway.mcpUrl);
-	const flying = agent.call('get_charge', CHARGE);
-	await until('the call', () => upstream.calls() === 1);
-	const held = agent.call('create_refund', REFUND);
-	await until('an approval', async () => (await gateway.get<{ approvals: ApprovalView[] }>('/api/approvals')).approvals[0]);
-	const toldAt = performance.now();
-	const ended = gateway.end('SIGTERM');
-	t.equal((await held).word, 'approval_pending', 'nobody waits for a person while a process ends');
-	t.ok(performance.now() - toldAt < 5_000, 'at once, and not when the hold ends');
-	await until('the port to close', () => fetch(gateway.mcpUrl).then(() => false, () => true));
-	upstream.release();
-	t.match(await flying, { word: 'ok', text: 'done' });
-	t.match(await ended, { code: 0 });
+t.test(
+	'[serve.drain] SIGTERM lets calls in flight end, tells held ones to come again, takes no new ones, and the process ends with 0',
+	async (t) => {
+		const upstream = await hangingUpstream(t);
+		const gateway = await serve(t, { dataDir: await embeddedDataDir(t), upstreams: { stripe: { url: upstream.url } } });
+		const agent = await openAgent(gateway.mcpUrl);
+		const flying = agent.call('get_charge', CHARGE);
+		await until('the call', () => upstream.calls() === 1);
+		const held = agent.call('create_refund', REFUND);
+		await until('an approval', async () => (await gateway.get<{ approvals: ApprovalView[] }>('/api/approvals')).approvals[0]);
+		const toldAt = performance.now();
+		const ended = gateway.end('SIGTERM');
+		t.equal((await held).word, 'approval_pending', 'nobody waits for a person while a process ends');
+		t.ok(performance.now() - toldAt < 5_000, 'at once, and not when the hold ends');
+		await until('the port to close', () =>
+			fetch(gateway.mcpUrl).then(
+				() => false,
+				() => true,
+			),
+		);
+		upstream.release();
+		t.match(await flying, { word: 'ok', text: 'done' });
+		t.match(await ended, { code: 0 });
 
-	const after = await serveAgain(t, gateway);
-	const events = (await after.get<{ events: RecordedEvent[] }>('/api/audit?limit=100')).events.reverse();
-	t.same(tracesOf(events), ['get_charge → allow', 'create_refund → approvalRequired → approval_pending']);
-});
+		const after = await serveAgain(t, gateway);
+		const events = (await after.get<{ events: RecordedEvent[] }>('/api/audit?limit=100')).events.reverse();
+		t.same(tracesOf(events), ['get_charge → allow', 'create_refund → approvalRequired → approval_pending']);
+	},
+);

@@ -51,10 +51,14 @@ async function startServe(t: Test, configFile: string, agents: number, forPeople
 		const response = await fetch(`${peopleUrl}/readyz`);
 		return { status: response.status, text: await response.text() };
 	};
-	await until('the gateway to answer', async () => {
-		if (cli.process.exitCode !== null) throw new Error(`toolgate serve ended: ${cli.said()}`);
-		return ready().catch(() => undefined);
-	}, 60_000);
+	await until(
+		'the gateway to answer',
+		async () => {
+			if (cli.process.exitCode !== null) throw new Error(`toolgate serve ended: ${cli.said()}`);
+			return ready().catch(() => undefined);
+		},
+		60_000,
+	);
 	return {
 		mcpUrl: `http://127.0.0.1:${agents}/mcp`,
 		peopleUrl,

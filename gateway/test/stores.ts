@@ -95,7 +95,13 @@ function sharedServer(): Promise<TestPostgres> {
 async function preparedFolder(): Promise<string> {
 	const pglite = createRequire(import.meta.url).resolve('@electric-sql/pglite');
 	const { version } = JSON.parse(readFileSync(join(dirname(pglite), '..', 'package.json'), 'utf8')) as { version: string };
-	const digest = createHash('sha256').update(readMigrations().map(({ digest }) => digest).join()).digest('hex');
+	const digest = createHash('sha256')
+		.update(
+			readMigrations()
+				.map(({ digest }) => digest)
+				.join(),
+		)
+		.digest('hex');
 	const cache = join(import.meta.dirname, '..', '..', '.cache', 'embedded');
 	const folder = join(cache, `${version}-${digest.slice(0, 16)}`);
 	if (existsSync(folder)) return folder;

@@ -59,7 +59,10 @@ export class Child {
 		while (!(await isHealthy(this.service.healthUrl))) {
 			signal?.throwIfAborted();
 			if (this.#process !== child) throw new Error(`${this.service.name} ended while starting:\n${this.#lastLines()}`);
-			if (Date.now() > deadline) throw new Error(`${this.service.name} did not answer at ${this.service.healthUrl} within ${HEALTH_TIMEOUT_MS / 1000} s:\n${this.#lastLines()}`);
+			if (Date.now() > deadline)
+				throw new Error(
+					`${this.service.name} did not answer at ${this.service.healthUrl} within ${HEALTH_TIMEOUT_MS / 1000} s:\n${this.#lastLines()}`,
+				);
 			await wait(HEALTH_INTERVAL_MS);
 		}
 		this.#state = 'up';

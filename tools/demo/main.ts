@@ -26,7 +26,9 @@ function options(): { ports: Ports; dataDir: string } {
 	}
 	const offset = Number(values['port-offset'] ?? 0);
 	if (!Number.isInteger(offset) || offset < 0 || offset > 40_000) fail('--port-offset: expected a whole number from 0 to 40000');
-	const ports = Object.fromEntries(Object.entries(DEFAULT_PORTS).map(([name, port]) => [name, (port as number) + offset])) as unknown as Ports;
+	const ports = Object.fromEntries(
+		Object.entries(DEFAULT_PORTS).map(([name, port]) => [name, (port as number) + offset]),
+	) as unknown as Ports;
 	return { ports, dataDir: values['data-dir'] === undefined ? join(root, '.toolgate') : resolve(values['data-dir']) };
 }
 
@@ -41,7 +43,10 @@ async function demandFreePorts(ports: Ports, dataDir: string): Promise<void> {
 	if (taken.length === 0) return;
 	const file = join(dataDir, 'supervisor.json');
 	const running = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as StackFile) : undefined;
-	const advice = running !== undefined && isAlive(running.pid) ? `A stack already runs here (pid ${running.pid}): stop it with Ctrl-C where it was started` : 'Stop that';
+	const advice =
+		running !== undefined && isAlive(running.pid)
+			? `A stack already runs here (pid ${running.pid}): stop it with Ctrl-C where it was started`
+			: 'Stop that';
 	fail(`${taken.join('\n')}\n${advice}, or choose other ports: npm start -- --port-offset 1000 --data-dir .toolgate-2`);
 }
 
@@ -57,14 +62,19 @@ function isAlive(pid: number): boolean {
 const { ports, dataDir } = options();
 await demandFreePorts(ports, dataDir);
 if (await buildWhenStale()) console.log('The console has been built anew');
-console.log(styleText('bold', `Starting ${servicesOf({ ports, dataDir }).length} services; the first start makes a database and takes some seconds`));
+console.log(
+	styleText('bold', `Starting ${servicesOf({ ports, dataDir }).length} services; the first start makes a database and takes some seconds`),
+);
 const supervisor = new Supervisor({
 	ports,
 	dataDir,
 	onProgress: (service, state, tookMs) => {
 		if (state === 'up') console.log(progressLine(service, tookMs));
 	},
-	onCrash: (service, lastLines) => console.error(`${styleText('red', '✘')} ${service.name} has ended by itself; stop the stack with Ctrl-C and start it again. Its last words:\n${lastLines}`),
+	onCrash: (service, lastLines) =>
+		console.error(
+			`${styleText('red', '✘')} ${service.name} has ended by itself; stop the stack with Ctrl-C and start it again. Its last words:\n${lastLines}`,
+		),
 });
 
 let isStopping = false;

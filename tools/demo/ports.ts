@@ -14,11 +14,22 @@ export function isFree(port: number): Promise<boolean> {
 /** Six ports that were free a moment ago. */
 export async function freePorts(): Promise<Ports> {
 	const servers = await Promise.all(
-		Array.from({ length: 6 }, () => new Promise<ReturnType<typeof createServer>>((resolve) => {
-			const server = createServer().listen({ host: '127.0.0.1', port: 0 }, () => resolve(server));
-		})),
+		Array.from(
+			{ length: 6 },
+			() =>
+				new Promise<ReturnType<typeof createServer>>((resolve) => {
+					const server = createServer().listen({ host: '127.0.0.1', port: 0 }, () => resolve(server));
+				}),
+		),
 	);
-	const [localstripe, mcp, lark, gateway, people, trigger] = servers.map((server) => (server.address() as { port: number }).port) as [number, number, number, number, number, number];
+	const [localstripe, mcp, lark, gateway, people, trigger] = servers.map((server) => (server.address() as { port: number }).port) as [
+		number,
+		number,
+		number,
+		number,
+		number,
+		number,
+	];
 	await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
 	return { localstripe, 'localstripe-mcp': mcp, 'mock-lark': lark, gateway, people, 'eval-trigger': trigger };
 }

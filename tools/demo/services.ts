@@ -16,7 +16,14 @@ export interface Ports {
 	readonly 'eval-trigger': number;
 }
 
-export const DEFAULT_PORTS: Ports = { localstripe: 18420, 'localstripe-mcp': 18421, 'mock-lark': 18090, gateway: 18080, people: 18081, 'eval-trigger': 18086 };
+export const DEFAULT_PORTS: Ports = {
+	localstripe: 18420,
+	'localstripe-mcp': 18421,
+	'mock-lark': 18090,
+	gateway: 18080,
+	people: 18081,
+	'eval-trigger': 18086,
+};
 
 export interface Service {
 	readonly name: ServiceName;
@@ -42,7 +49,12 @@ export interface StackOptions {
 export const root = fileURLToPath(new URL('../../', import.meta.url));
 
 // The demo's own secrets, worth nothing: mock-lark is the only Lark that knows them.
-const lark = { LARK_APP_ID: 'cli_demo', LARK_APP_SECRET: 'demo-secret', LARK_CHAT_ID: 'oc_demo', LARK_VERIFICATION_TOKEN: 'demo-verification-token' };
+const lark = {
+	LARK_APP_ID: 'cli_demo',
+	LARK_APP_SECRET: 'demo-secret',
+	LARK_CHAT_ID: 'oc_demo',
+	LARK_VERIFICATION_TOKEN: 'demo-verification-token',
+};
 
 const local = (port: number, path = ''): string => `http://127.0.0.1:${port}${path}`;
 
@@ -61,7 +73,11 @@ export function servicesOf({ ports, dataDir }: StackOptions): Service[] {
 	return [
 		tool('localstripe', 'a fake Stripe API', {}),
 		tool('mock-lark', 'a fake Lark: cards arrive here', { ...lark, LARK_CALLBACK_URL: local(ports.gateway, '/lark/actions') }),
-		tool('localstripe-mcp', 'an MCP server over it', { STRIPE_API_KEY: 'sk_test_localstripe', STRIPE_API_BASE: local(ports.localstripe), ...larkHere }),
+		tool('localstripe-mcp', 'an MCP server over it', {
+			STRIPE_API_KEY: 'sk_test_localstripe',
+			STRIPE_API_BASE: local(ports.localstripe),
+			...larkHere,
+		}),
 		{
 			name: 'gateway',
 			what: 'ToolGate, for agents',

@@ -44,7 +44,12 @@ export class Supervisor {
 		this.#options = options;
 		const logs = join(options.dataDir, 'logs');
 		mkdirSync(logs, { recursive: true, mode: 0o700 });
-		this.#children = new Map(servicesOf(options).map((service) => [service.name, new Child(service, join(logs, `${service.name}.log`), (lastLines) => options.onCrash?.(service, lastLines))]));
+		this.#children = new Map(
+			servicesOf(options).map((service) => [
+				service.name,
+				new Child(service, join(logs, `${service.name}.log`), (lastLines) => options.onCrash?.(service, lastLines)),
+			]),
+		);
 		this.#control = createServer((request, response) => void this.#answer(request, response));
 	}
 
@@ -53,7 +58,12 @@ export class Supervisor {
 	}
 
 	services(): ServiceStatus[] {
-		return [...this.#children.values()].map(({ service, state, pid }) => ({ name: service.name, url: service.url, state, ...(pid === undefined ? {} : { pid }) }));
+		return [...this.#children.values()].map(({ service, state, pid }) => ({
+			name: service.name,
+			url: service.url,
+			state,
+			...(pid === undefined ? {} : { pid }),
+		}));
 	}
 
 	/** Starts every service, those that need no other at once. @throws {Error} one did not come up; the others are stopped. */
@@ -106,12 +116,15 @@ export class Supervisor {
 	}
 
 	async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-		const send = (status: number, body: object) => response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
-		if (request.headers.authorization !== `Bearer ${this.#token}`) return void send(401, { error: 'the control token is in supervisor.json' });
+		const send = (status: number, body: object) =>
+			response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+		if (request.headers.authorization !== `Bearer ${this.#token}`)
+			return void send(401, { error: 'the control token is in supervisor.json' });
 		const [, services, name, act] = (request.url ?? '').split('/');
 		if (request.method === 'GET' && request.url === '/services') return void send(200, { services: this.services() });
 		const child = this.#children.get(name as ServiceName);
-		if (request.method !== 'POST' || services !== 'services' || (act !== 'stop' && act !== 'start')) return void send(404, { error: 'POST /services/<name>/stop or /start' });
+		if (request.method !== 'POST' || services !== 'services' || (act !== 'stop' && act !== 'start'))
+			return void send(404, { error: 'POST /services/<name>/stop or /start' });
 		if (child === undefined) return void send(404, { error: `no service ${name}; there are ${SERVICE_NAMES.join(', ')}` });
 		try {
 			await child[act]();

@@ -16,8 +16,11 @@ export function welcome(stack: StackFile, options: StackOptions, signInUrl: stri
 	const rows = servicesOf(options).map((service) => `  ${service.name.padEnd(16)} ${service.url.padEnd(28)} ${paint('dim', service.what)}`);
 	const mcpServers = JSON.stringify({ mcpServers: { toolgate: { type: 'http', url: stack.services.gateway } } }, undefined, 2);
 	const isDefault = ports.gateway === 18080;
-	const toolgate = isDefault ? 'npx toolgate' : `TOOLGATE_LISTEN_PEOPLE=127.0.0.1:${ports.people} TOOLGATE_DATA_DIR=${options.dataDir} npx toolgate`;
-	const run = (body: object) => `curl -s ${stack.services['eval-trigger']}/run -H 'Content-Type: application/json' -d '${JSON.stringify(body)}'`;
+	const toolgate = isDefault
+		? 'npx toolgate'
+		: `TOOLGATE_LISTEN_PEOPLE=127.0.0.1:${ports.people} TOOLGATE_DATA_DIR=${options.dataDir} npx toolgate`;
+	const run = (body: object) =>
+		`curl -s ${stack.services['eval-trigger']}/run -H 'Content-Type: application/json' -d '${JSON.stringify(body)}'`;
 	return [
 		'',
 		heading('Running'),

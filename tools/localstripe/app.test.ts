@@ -25,7 +25,7 @@ async function call(
 		body,
 		headers = {},
 	}: { method?: string; key?: string; body?: string; headers?: Record<string, string> } = {},
-// oxlint-disable-next-line typescript/no-explicit-any -- JSON of a reply, looked into by each test
+	// oxlint-disable-next-line typescript/no-explicit-any -- JSON of a reply, looked into by each test
 ): Promise<{ status: number; headers: Headers; json: any }> {
 	const response = await fetch(url + path, {
 		method,

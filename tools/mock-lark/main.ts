@@ -6,7 +6,12 @@ await runServer(
 	'mock-lark',
 	18090,
 	{
-		mode: { env: 'LARK_MODE', default: 'approve', oneOf: MODES, describe: 'what the person does with a card: approve, approve-once (and reject the others), reject or ignore' },
+		mode: {
+			env: 'LARK_MODE',
+			default: 'approve',
+			oneOf: MODES,
+			describe: 'what the person does with a card: approve, approve-once (and reject the others), reject or ignore',
+		},
 		callbackUrl: { env: 'LARK_CALLBACK_URL', default: 'http://127.0.0.1:18080/lark/actions', describe: 'where the answers go' },
 		operator: { env: 'LARK_OPERATOR', default: 'ou_bob', describe: 'open_id of the person who answers' },
 		appId: { env: 'LARK_APP_ID', default: 'cli_demo', describe: 'id of the app' },

@@ -143,7 +143,14 @@ export class ApprovalLedger {
 			`UPDATE approvals SET state = $3, votes = $4::jsonb, revision = revision + 1, decided_at = clock_timestamp(), decided_by = $5, decided_reason = $6
 			WHERE id = $7 AND state = 'pending' AND revision = $8 AND expires_at > clock_timestamp()`,
 			event,
-			[next.state, storableJson(next.votes.map((vote) => ({ ...vote, ...(vote.reason === undefined ? {} : { reason: this.#said(vote.reason) }) }))), last.approver, this.#said(last.reason), view.id, revision],
+			[
+				next.state,
+				storableJson(next.votes.map((vote) => ({ ...vote, ...(vote.reason === undefined ? {} : { reason: this.#said(vote.reason) }) }))),
+				last.approver,
+				this.#said(last.reason),
+				view.id,
+				revision,
+			],
 		);
 	}
 

@@ -1,4 +1,14 @@
-import type { Answer, ApprovalRequirement, Capability, DecidedRequest, Decision, JsonObject, Reason, Release, TrailEvent } from '../domain.ts';
+import type {
+	Answer,
+	ApprovalRequirement,
+	Capability,
+	DecidedRequest,
+	Decision,
+	JsonObject,
+	Reason,
+	Release,
+	TrailEvent,
+} from '../domain.ts';
 
 /** `pending → approved | rejected`; both end by themselves as expired or withdrawn; `approved → dispatched → done | outcome_unknown`. */
 export type ApprovalState = 'pending' | 'approved' | 'rejected' | 'expired' | 'withdrawn' | 'dispatched' | 'done' | 'outcome_unknown';

@@ -37,8 +37,14 @@ export function approvalsCommand(): Command {
 				print(options, approval, () =>
 					[
 						line(approval),
-						...approval.votes.map((vote) => `  ${paintWord(vote.decision)} by ${safe(vote.approver)} ${relativeTime(vote.atMs)}${vote.reason === undefined ? '' : `: ${safe(vote.reason)}`}`),
-						table(['RULE', 'APPROVERS', 'QUORUM'], approval.requirements.map((needed) => [needed.rule, needed.approvers.join(', '), String(needed.quorum)])),
+						...approval.votes.map(
+							(vote) =>
+								`  ${paintWord(vote.decision)} by ${safe(vote.approver)} ${relativeTime(vote.atMs)}${vote.reason === undefined ? '' : `: ${safe(vote.reason)}`}`,
+						),
+						table(
+							['RULE', 'APPROVERS', 'QUORUM'],
+							approval.requirements.map((needed) => [needed.rule, needed.approvers.join(', '), String(needed.quorum)]),
+						),
 					].join('\n'),
 				);
 			}),
@@ -49,7 +55,10 @@ export function approvalsCommand(): Command {
 			.argument('<id>', 'as toolgate approvals list shows it')
 			.option('--reason <text>', 'the agent reads it')
 			.action(async (id: string, options: CommonOptions & { reason?: string }) => {
-				const approval = await connect(options).post<ApprovalView>(`/api/approvals/${enc(id)}/${name}`, options.reason === undefined ? {} : { reason: options.reason });
+				const approval = await connect(options).post<ApprovalView>(
+					`/api/approvals/${enc(id)}/${name}`,
+					options.reason === undefined ? {} : { reason: options.reason },
+				);
 				print(options, approval, () => `${paintWord(approval.state)}  ${safe(approval.tool)} for ${safe(approval.principal)}`);
 			});
 	command.addCommand(decide('approve', 'agree to exactly this call, once'));

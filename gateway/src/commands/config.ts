@@ -20,7 +20,13 @@ export function configCommand(): Command {
 		.action((file: string | undefined, options: { json?: boolean }) => {
 			const lines = describeConfig(loadConfig(file));
 			if (options.json) console.log(JSON.stringify(lines, undefined, 2));
-			else console.log(table(['KEY', 'FROM', 'VALUE'], lines.map(({ path, value, origin }) => [path, origin, value])));
+			else
+				console.log(
+					table(
+						['KEY', 'FROM', 'VALUE'],
+						lines.map(({ path, value, origin }) => [path, origin, value]),
+					),
+				);
 		});
 	return command;
 }

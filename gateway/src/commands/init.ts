@@ -105,10 +105,12 @@ export function initCommand(): Command {
 		.argument('[dir]', 'where', '.')
 		.action((dir: string) => {
 			const base = resolve(dir);
-			if (existsSync(base) && readdirSync(base).some((name) => name !== '.git')) throw new CommandFailure(2, `${base} is not empty; name a new folder: toolgate init my-policy`);
+			if (existsSync(base) && readdirSync(base).some((name) => name !== '.git'))
+				throw new CommandFailure(2, `${base} is not empty; name a new folder: toolgate init my-policy`);
 			mkdirSync(join(base, 'policy'), { recursive: true });
 			const withoutTests = (from: string) => !from.endsWith('_test.rego');
-			for (const part of ['lib', 'schemas']) cpSync(join(shipped, part), join(base, 'policy', part), { recursive: true, filter: withoutTests });
+			for (const part of ['lib', 'schemas'])
+				cpSync(join(shipped, part), join(base, 'policy', part), { recursive: true, filter: withoutTests });
 			cpSync(join(shipped, 'capabilities.json'), join(base, 'policy/capabilities.json'));
 			const files: Record<string, string> = {
 				'policy/version': '1\n',
@@ -123,6 +125,8 @@ export function initCommand(): Command {
 				mkdirSync(join(base, path, '..'), { recursive: true });
 				writeFileSync(join(base, path), text);
 			}
-			console.log(`${paint('green', 'made')}  ${base}\nnext: cd ${dir}; toolgate policy check; toolgate policy test; toolgate policy build`);
+			console.log(
+				`${paint('green', 'made')}  ${base}\nnext: cd ${dir}; toolgate policy check; toolgate policy test; toolgate policy build`,
+			);
 		});
 }

@@ -55,20 +55,23 @@ export function opaTestArgs(folder: string): string[] {
 
 /** @throws {CommandFailure} a file of cases is malformed. */
 export function casesOf(folder: string): Case[] {
-	return globSync(join(folder, 'cases', '*.json')).sort().flatMap((file) => {
-		let cases: unknown;
-		try {
-			cases = JSON.parse(readFileSync(file, 'utf8'));
-		} catch (cause) {
-			throw new CommandFailure(1, `${file}: not JSON: ${(cause as Error).message}`, { cause });
-		}
-		if (!Array.isArray(cases)) throw new CommandFailure(1, `${file}: expected a list of cases`);
-		return cases.map((one: Partial<Case> | null, index): Case => {
-			const { name, input } = one ?? {};
-			if (typeof name !== 'string' || typeof input !== 'object' || input === null) throw new CommandFailure(1, `${file}: case ${index}: expected name and input`);
-			return { ...one, name: `${file}: ${name}`, input };
+	return globSync(join(folder, 'cases', '*.json'))
+		.sort()
+		.flatMap((file) => {
+			let cases: unknown;
+			try {
+				cases = JSON.parse(readFileSync(file, 'utf8'));
+			} catch (cause) {
+				throw new CommandFailure(1, `${file}: not JSON: ${(cause as Error).message}`, { cause });
+			}
+			if (!Array.isArray(cases)) throw new CommandFailure(1, `${file}: expected a list of cases`);
+			return cases.map((one: Partial<Case> | null, index): Case => {
+				const { name, input } = one ?? {};
+				if (typeof name !== 'string' || typeof input !== 'object' || input === null)
+					throw new CommandFailure(1, `${file}: case ${index}: expected name and input`);
+				return { ...one, name: `${file}: ${name}`, input };
+			});
 		});
-	});
 }
 
 /** Where the compiled module differs from `opa test`, or from what a case expects. */
@@ -86,7 +89,9 @@ async function testDifferences(folder: string, tests: readonly ModuleTest[]): Pr
 	if (!Array.isArray(passing)) return [{ what: 'all tests together', expected: 'an answer', seen: shown(passing) }];
 	return tests.flatMap((test) => {
 		const passes = passing.includes(fullName(test));
-		return passes === test.passes ? [] : [{ what: fullName(test), expected: test.passes ? 'true' : 'not true', seen: passes ? 'true' : 'not true' }];
+		return passes === test.passes
+			? []
+			: [{ what: fullName(test), expected: test.passes ? 'true' : 'not true', seen: passes ? 'true' : 'not true' }];
 	});
 }
 
@@ -105,7 +110,8 @@ async function caseMisses(folder: string, cases: readonly Case[]): Promise<Misma
 function missesOf({ name, input, list, verdict, rules }: Case, evaluator: Evaluator): Mismatch[] {
 	const misses: Mismatch[] = [];
 	const hold = (what: string, expected: unknown, seen: unknown) => {
-		if (expected !== undefined && JSON.stringify(expected) !== JSON.stringify(seen)) misses.push({ what: `${name}: ${what}`, expected: shown(expected), seen: shown(seen) });
+		if (expected !== undefined && JSON.stringify(expected) !== JSON.stringify(seen))
+			misses.push({ what: `${name}: ${what}`, expected: shown(expected), seen: shown(seen) });
 	};
 	hold('list', list, answer(evaluator, input, 'toolgate/decision/list'));
 	const decision = answer(evaluator, input, 'toolgate/decision/call') as DecisionDocument | undefined;
@@ -131,16 +137,40 @@ async function compileTests(folder: string, names: readonly string[]): Promise<E
 	const work = mkdtempSync(join(tmpdir(), 'toolgate-policy-test-'));
 	try {
 		const copy = join(work, 'policy');
-		if (!existsSync(join(folder, 'lib'))) cpSync(shippedLibrary, join(copy, 'lib'), { recursive: true, filter: (from) => !from.endsWith('_test.rego') });
+		if (!existsSync(join(folder, 'lib')))
+			cpSync(shippedLibrary, join(copy, 'lib'), { recursive: true, filter: (from) => !from.endsWith('_test.rego') });
 		cpSync(folder, copy, { recursive: true, filter: (from) => !from.endsWith('.json') || from.endsWith('data.json') });
-		for (const file of globSync(join(copy, '**/*.rego'))) writeFileSync(file, readFileSync(file, 'utf8').replaceAll(/^#[ \t]*entrypoint:[ \t]*true[ \t]*$/gm, '#'));
-		writeFileSync(join(copy, 'passing.rego'), `package ${PASSING.split('/')[0]}\n\n${names.map((name) => `passing contains ${JSON.stringify(name)} if ${name}`).join('\n')}\n`);
+		for (const file of globSync(join(copy, '**/*.rego')))
+			writeFileSync(file, readFileSync(file, 'utf8').replaceAll(/^#[ \t]*entrypoint:[ \t]*true[ \t]*$/gm, '#'));
+		writeFileSync(
+			join(copy, 'passing.rego'),
+			`package ${PASSING.split('/')[0]}\n\n${names.map((name) => `passing contains ${JSON.stringify(name)} if ${name}`).join('\n')}\n`,
+		);
 		const out = join(work, 'bundle.tar.gz');
 		const own = join(folder, 'capabilities.json');
 		const { code, stderr, stdout } = await runOpa([
-			'build', '--target', 'wasm', '--capabilities', existsSync(own) ? own : shippedCapabilities, '--entrypoint', PASSING, '--output', out, '--bundle', copy,
+			'build',
+			'--target',
+			'wasm',
+			'--capabilities',
+			existsSync(own) ? own : shippedCapabilities,
+			'--entrypoint',
+			PASSING,
+			'--output',
+			out,
+			'--bundle',
+			copy,
 		]);
-		if (code !== 0) throw new CommandFailure(1, `the tests do not compile for the gateway: ${(stderr || stdout).trim().replace(/^error: /, '').split('\n')[0]}`);
+		if (code !== 0)
+			throw new CommandFailure(
+				1,
+				`the tests do not compile for the gateway: ${
+					(stderr || stdout)
+						.trim()
+						.replace(/^error: /, '')
+						.split('\n')[0]
+				}`,
+			);
 		return await evaluatorOf(out);
 	} finally {
 		rmSync(work, { recursive: true, force: true });
@@ -150,7 +180,9 @@ async function compileTests(folder: string, names: readonly string[]): Promise<E
 async function evaluatorOf(bundle: string): Promise<Evaluator> {
 	const files = new Map(readTar(gunzipSync(readFileSync(bundle))).map(({ path, bytes }) => [path, bytes]));
 	const data = files.get('data.json');
-	return createEvaluator(files.get('policy.wasm')!, data === undefined ? {} : (JSON.parse(Buffer.from(data).toString()) as object), { fuel: FUEL });
+	return createEvaluator(files.get('policy.wasm')!, data === undefined ? {} : (JSON.parse(Buffer.from(data).toString()) as object), {
+		fuel: FUEL,
+	});
 }
 
 const shown = (value: unknown): string => (value === undefined ? 'undefined' : JSON.stringify(value));

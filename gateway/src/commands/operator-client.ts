@@ -27,7 +27,10 @@ export class OperatorClient {
 		const file = join(config.dataDir, 'operator.token');
 		const token = config.operator.token ?? (existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined);
 		if (token === undefined) {
-			throw new CommandFailure(2, `no operator token: ${file} does not exist and TOOLGATE_OPERATOR_TOKEN is not set; start the gateway first (npm start, or toolgate serve), or name its config with --config`);
+			throw new CommandFailure(
+				2,
+				`no operator token: ${file} does not exist and TOOLGATE_OPERATOR_TOKEN is not set; start the gateway first (npm start, or toolgate serve), or name its config with --config`,
+			);
 		}
 		this.#token = token;
 	}
@@ -75,7 +78,9 @@ export class OperatorClient {
 		try {
 			return (await response.body.json()) as T;
 		} catch (cause) {
-			throw new CommandFailure(2, `what answers at ${this.url} is no ToolGate gateway, or broke off; name its people listener with --url`, { cause });
+			throw new CommandFailure(2, `what answers at ${this.url} is no ToolGate gateway, or broke off; name its people listener with --url`, {
+				cause,
+			});
 		}
 	}
 
@@ -94,6 +99,11 @@ export class OperatorClient {
 		if (response.statusCode < 400) return response;
 		const answer = (await response.body.json().catch(() => ({}))) as { error?: { code?: string; message?: string } };
 		const text = answer.error?.message ?? `HTTP ${response.statusCode}`;
-		throw new CommandFailure(response.statusCode === 401 ? 2 : 1, response.statusCode === 401 ? `the gateway at ${this.url} refused the operator token: it belongs to another data folder; name its config with --config` : text);
+		throw new CommandFailure(
+			response.statusCode === 401 ? 2 : 1,
+			response.statusCode === 401
+				? `the gateway at ${this.url} refused the operator token: it belongs to another data folder; name its config with --config`
+				: text,
+		);
 	}
 }

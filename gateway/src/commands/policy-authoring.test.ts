@@ -8,7 +8,9 @@ const cli = fileURLToPath(new URL('../cli.ts', import.meta.url));
 
 function run(cwd: string, ...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
 	return new Promise((resolve) => {
-		execFile(process.execPath, [cli, ...args], { cwd }, (error, stdout, stderr) => resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }));
+		execFile(process.execPath, [cli, ...args], { cwd }, (error, stdout, stderr) =>
+			resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
+		);
 	});
 }
 
@@ -29,12 +31,23 @@ t.test('a new project checks, tests and builds at once, and says what is wrong w
 	const good = readFileSync(rules, 'utf8');
 	const goodTests = readFileSync(tests, 'utf8');
 	mkdirSync(join(dir, 'policy/cases'));
-	const input = { version: 1, principal: { id: 'a', kind: 'user', groups: ['support'], claims: {} }, server: { name: 's' }, tool: { name: 'delete_customer' }, arguments: {}, approvals: [], time: { ms: 0 } };
+	const input = {
+		version: 1,
+		principal: { id: 'a', kind: 'user', groups: ['support'], claims: {} },
+		server: { name: 's' },
+		tool: { name: 'delete_customer' },
+		arguments: {},
+		approvals: [],
+		time: { ms: 0 },
+	};
 	const cases = join(dir, 'policy/cases/delete.json');
 	writeFileSync(cases, JSON.stringify([{ name: 'customers stay', input, list: true, verdict: 'deny', rules: ['example.delete'] }]));
 	t.match(await run(dir, 'policy', 'test'), { code: 0, stdout: /agrees on 4 of 4/ });
 	writeFileSync(cases, JSON.stringify([{ name: 'customers go', input, verdict: 'allow' }]));
-	t.match(await run(dir, 'policy', 'test'), { code: 1, stderr: /customers go: verdict: expected "allow", and the compiled module gives "deny"/ });
+	t.match(await run(dir, 'policy', 'test'), {
+		code: 1,
+		stderr: /customers go: verdict: expected "allow", and the compiled module gives "deny"/,
+	});
 	writeFileSync(cases, '{');
 	t.match(await run(dir, 'policy', 'test'), { code: 1, stderr: /delete\.json: not JSON/ });
 	rmSync(cases);
@@ -45,7 +58,10 @@ t.test('a new project checks, tests and builds at once, and says what is wrong w
 	t.match(differs, { code: 1, stderr: /compiled module gives/ });
 	appendFileSync(tests, '\ntest_fails if 1 == 2\n');
 	writeFileSync(tests, `${goodTests}\ntest_fails if 1 == 2\n`);
-	t.match(await run(dir, 'policy', 'test'), { code: 1, stderr: /example_test\.rego:\d+: data\.toolgate\.rules\.example_test\.test_fails fails/ });
+	t.match(await run(dir, 'policy', 'test'), {
+		code: 1,
+		stderr: /example_test\.rego:\d+: data\.toolgate\.rules\.example_test\.test_fails fails/,
+	});
 	writeFileSync(tests, goodTests);
 
 	writeFileSync(rules, good.replace('"verdict": "deny"', '"verdict": "denied"'));

@@ -21,49 +21,69 @@ export function authoringCommands(): Command[] {
 		.description('format, types, the rules of the house; every problem with file, line and column')
 		.argument('[folder]', 'the policy', DEFAULT_FOLDER)
 		.option('--json', 'as JSON')
-		.action(async (folder: string, options: AuthoringOptions) => withOpa(async () => {
-			const problems = await problemsOf(folder);
-			if (options.json) console.log(JSON.stringify(problems, undefined, 2));
-			else for (const problem of problems) console.error(problemLine(problem));
-			if (problems.length > 0) throw new CommandFailure(1, `${problems.length} ${problems.length === 1 ? 'problem' : 'problems'} in ${folder}`);
-			if (!options.json) console.log(`${paint('green', 'good')}  ${folder}`);
-		}));
+		.action(async (folder: string, options: AuthoringOptions) =>
+			withOpa(async () => {
+				const problems = await problemsOf(folder);
+				if (options.json) console.log(JSON.stringify(problems, undefined, 2));
+				else for (const problem of problems) console.error(problemLine(problem));
+				if (problems.length > 0)
+					throw new CommandFailure(1, `${problems.length} ${problems.length === 1 ? 'problem' : 'problems'} in ${folder}`);
+				if (!options.json) console.log(`${paint('green', 'good')}  ${folder}`);
+			}),
+		);
 
 	const test = new Command('test')
 		.description('opa test with coverage, then the same tests and cases on the compiled module')
 		.argument('[folder]', 'the policy', DEFAULT_FOLDER)
 		.option('--json', 'as JSON')
-		.action(async (folder: string, options: AuthoringOptions) => withOpa(async () => {
-			const problems = await problemsOf(folder);
-			if (problems.length > 0) throw new PolicyProblems(problems);
-			const interpreted = await runOpa(['test', '--format', 'json', '--verbose', ...opaTestArgs(folder)]);
-			const tests = readTests(interpreted.stdout || interpreted.stderr);
-			const failing = tests.filter((one) => one.fail === true || one.error !== undefined);
-			// OPA measures nothing while a test fails.
-			const coverage = failing.length > 0 ? 0 : await coverageOf(folder);
-			const mismatches = await moduleMismatches(folder, tests.map(({ package: path, name, fail }) => ({ path, name, passes: fail !== true })));
-			const cases = casesOf(folder).length;
-			if (options.json) console.log(JSON.stringify({ tests: tests.length, failing: failing.map(nameOf), coverage, cases, mismatches }, undefined, 2));
-			else {
-				for (const one of failing) console.error(`${one.location?.file ?? folder}:${one.location?.row ?? 0}: ${nameOf(one)} fails`);
-				for (const one of mismatches) console.error(mismatchLine(one));
-				console.log(`${tests.length - failing.length} of ${tests.length} tests pass, ${coverage} % of the lines covered; the compiled module agrees on ${tests.length + cases - mismatches.length} of ${tests.length + cases}`);
-			}
-			if (failing.length + mismatches.length > 0) throw new CommandFailure(1, `${failing.length} failing, ${mismatches.length} different on the compiled module`);
-			if (tests.length === 0) throw new CommandFailure(1, `there is no test in ${folder}: add a file that ends in _test.rego`);
-		}));
+		.action(async (folder: string, options: AuthoringOptions) =>
+			withOpa(async () => {
+				const problems = await problemsOf(folder);
+				if (problems.length > 0) throw new PolicyProblems(problems);
+				const interpreted = await runOpa(['test', '--format', 'json', '--verbose', ...opaTestArgs(folder)]);
+				const tests = readTests(interpreted.stdout || interpreted.stderr);
+				const failing = tests.filter((one) => one.fail === true || one.error !== undefined);
+				// OPA measures nothing while a test fails.
+				const coverage = failing.length > 0 ? 0 : await coverageOf(folder);
+				const mismatches = await moduleMismatches(
+					folder,
+					tests.map(({ package: path, name, fail }) => ({ path, name, passes: fail !== true })),
+				);
+				const cases = casesOf(folder).length;
+				if (options.json)
+					console.log(JSON.stringify({ tests: tests.length, failing: failing.map(nameOf), coverage, cases, mismatches }, undefined, 2));
+				else {
+					for (const one of failing) console.error(`${one.location?.file ?? folder}:${one.location?.row ?? 0}: ${nameOf(one)} fails`);
+					for (const one of mismatches) console.error(mismatchLine(one));
+					console.log(
+						`${tests.length - failing.length} of ${tests.length} tests pass, ${coverage} % of the lines covered; the compiled module agrees on ${tests.length + cases - mismatches.length} of ${tests.length + cases}`,
+					);
+				}
+				if (failing.length + mismatches.length > 0)
+					throw new CommandFailure(1, `${failing.length} failing, ${mismatches.length} different on the compiled module`);
+				if (tests.length === 0) throw new CommandFailure(1, `there is no test in ${folder}: add a file that ends in _test.rego`);
+			}),
+		);
 
 	const build = new Command('build')
 		.description('compile the bundle; the same sources give the same bytes')
 		.argument('[folder]', 'the policy', DEFAULT_FOLDER)
 		.option('--out <file>', 'the bundle', 'bundles/toolgate.tar.gz')
 		.option('--json', 'as JSON')
-		.action(async (folder: string, options: AuthoringOptions & { out: string }) => withOpa(async () => {
-			const built = await buildBundle({ policyDir: folder, out: options.out }).catch((error: NodeJS.ErrnoException) => {
-				throw error.syscall === undefined ? error : new CommandFailure(2, `${options.out} can't be written (${error.code})`, { cause: error });
-			});
-			console.log(options.json ? JSON.stringify({ out: options.out, ...built }) : `${paint('green', 'built')}  ${options.out}  version ${built.version}  revision ${built.revision}`);
-		}));
+		.action(async (folder: string, options: AuthoringOptions & { out: string }) =>
+			withOpa(async () => {
+				const built = await buildBundle({ policyDir: folder, out: options.out }).catch((error: NodeJS.ErrnoException) => {
+					throw error.syscall === undefined
+						? error
+						: new CommandFailure(2, `${options.out} can't be written (${error.code})`, { cause: error });
+				});
+				console.log(
+					options.json
+						? JSON.stringify({ out: options.out, ...built })
+						: `${paint('green', 'built')}  ${options.out}  version ${built.version}  revision ${built.revision}`,
+				);
+			}),
+		);
 
 	return [check, test, build];
 }
@@ -104,9 +124,13 @@ function readTests(output: string): TestResult[] {
 /** Per cent of the lines of the rules, the library apart: that one is tested where it lives. */
 async function coverageOf(folder: string): Promise<number> {
 	const { stdout } = await runOpa(['test', '--coverage', '--format', 'json', ...opaTestArgs(folder)]);
-	const { files } = JSON.parse(stdout || '{"files":{}}') as { files: Record<string, { covered_lines?: number; not_covered_lines?: number }> };
+	const { files } = JSON.parse(stdout || '{"files":{}}') as {
+		files: Record<string, { covered_lines?: number; not_covered_lines?: number }>;
+	};
 	const rules = existsSync(join(folder, 'rules')) ? '/rules/' : '';
-	const counted = Object.entries(files).filter(([file]) => file.includes(rules) && !file.endsWith('_test.rego')).map(([, lines]) => lines);
+	const counted = Object.entries(files)
+		.filter(([file]) => file.includes(rules) && !file.endsWith('_test.rego'))
+		.map(([, lines]) => lines);
 	const covered = counted.reduce((sum, { covered_lines: lines = 0 }) => sum + lines, 0);
 	const all = counted.reduce((sum, { not_covered_lines: lines = 0 }) => sum + lines, covered);
 	return all === 0 ? 0 : Math.round((covered / all) * 100);

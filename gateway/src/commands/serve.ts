@@ -22,7 +22,9 @@ export function serveCommand(): Command {
 			const { startGateway } = await import('../start.ts');
 			const gateway = await startGateway(loadConfig(options.config), stopping.signal);
 			close = gateway.close;
-			console.log(`${paint('bold', 'ToolGate')} serves agents at ${paint('cyan', `${gateway.agentsUrl}/mcp`)} and people at ${paint('cyan', gateway.peopleUrl)}`);
+			console.log(
+				`${paint('bold', 'ToolGate')} serves agents at ${paint('cyan', `${gateway.agentsUrl}/mcp`)} and people at ${paint('cyan', gateway.peopleUrl)}`,
+			);
 			if (gateway.signInUrl !== undefined) console.log(`Sign in, once and within ten minutes: ${paint('cyan', gateway.signInUrl)}`);
 		});
 }

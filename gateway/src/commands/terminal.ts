@@ -41,6 +41,12 @@ export function safe(text: string): string {
 export function relativeTime(ms: number, nowMs: number = Date.now()): string {
 	const seconds = Math.round(Math.abs(ms - nowMs) / 1000);
 	const amount =
-		seconds < 90 ? `${seconds} s` : seconds < 5400 ? `${Math.round(seconds / 60)} min` : seconds < 129_600 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} d`;
+		seconds < 90
+			? `${seconds} s`
+			: seconds < 5400
+				? `${Math.round(seconds / 60)} min`
+				: seconds < 129_600
+					? `${Math.round(seconds / 3600)} h`
+					: `${Math.round(seconds / 86_400)} d`;
 	return ms > nowMs ? `in ${amount}` : `${amount} ago`;
 }

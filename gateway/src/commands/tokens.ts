@@ -21,7 +21,12 @@ export function tokensCommand(): Command {
 			.action(async (options: CommonOptions & { principal: string; agent: string; name?: string }) => {
 				const { principal, agent, name = `${agent} for ${principal}` } = options;
 				const made = await connect(options).post<TokenView & { token: string }>('/api/tokens', { principal, agent, name });
-				print(options, made, () => `${made.token}\n${paint('dim', `speaks for ${made.principal}; shown only now. Revoke it with: toolgate tokens revoke ${made.id}`)}`);
+				print(
+					options,
+					made,
+					() =>
+						`${made.token}\n${paint('dim', `speaks for ${made.principal}; shown only now. Revoke it with: toolgate tokens revoke ${made.id}`)}`,
+				);
 			}),
 	);
 	command.addCommand(

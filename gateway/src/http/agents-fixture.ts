@@ -88,7 +88,10 @@ export interface Listener {
 	/** Moves the clock. */
 	advance(ms: number): void;
 	/** One request with only a content type besides what is given. */
-	send(method: string, options?: { path?: string; headers?: Record<string, string | string[]>; body?: unknown; raw?: Buffer | string; signal?: AbortSignal }): Promise<Answer>;
+	send(
+		method: string,
+		options?: { path?: string; headers?: Record<string, string | string[]>; body?: unknown; raw?: Buffer | string; signal?: AbortSignal },
+	): Promise<Answer>;
 	/** Initializes, and returns the headers of the session. */
 	begin(headers?: Record<string, string>, path?: string): Promise<Record<string, string>>;
 	/** Opens a stream: status, and events as they come. */
@@ -163,9 +166,26 @@ export async function listen(t: Test, settings: Settings = {}): Promise<Listener
 	t.teardown(() => app.close());
 	const { port } = app.server.address() as AddressInfo;
 
-	const start = async (method: string, { path = '/mcp', headers = {}, body, raw, signal }: { path?: string; headers?: Record<string, string | string[]>; body?: unknown; raw?: Buffer | string; signal?: AbortSignal }) => {
+	const start = async (
+		method: string,
+		{
+			path = '/mcp',
+			headers = {},
+			body,
+			raw,
+			signal,
+		}: { path?: string; headers?: Record<string, string | string[]>; body?: unknown; raw?: Buffer | string; signal?: AbortSignal },
+	) => {
 		const payload = raw ?? (body === undefined ? undefined : JSON.stringify(body));
-		const outgoing = request({ host: '127.0.0.1', port, path, method, headers: { ...(payload === undefined ? {} : { 'content-type': 'application/json' }), ...headers }, agent: false, ...(signal === undefined ? {} : { signal }) });
+		const outgoing = request({
+			host: '127.0.0.1',
+			port,
+			path,
+			method,
+			headers: { ...(payload === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+			agent: false,
+			...(signal === undefined ? {} : { signal }),
+		});
 		outgoing.end(payload);
 		const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
 		return { outgoing, response };
@@ -219,7 +239,8 @@ export async function listen(t: Test, settings: Settings = {}): Promise<Listener
 			};
 		},
 		close: () => app.close(),
-		connections: () => new Promise((resolve, reject) => app.server.getConnections((error, count) => (error ? reject(error) : resolve(count)))),
+		connections: () =>
+			new Promise((resolve, reject) => app.server.getConnections((error, count) => (error ? reject(error) : resolve(count)))),
 		async rawBytes(text) {
 			const socket = connect(port, '127.0.0.1');
 			socket.write(text);
@@ -240,6 +261,11 @@ export const initialize = (protocolVersion = '2025-11-25'): JsonObject => ({
 	params: { protocolVersion, capabilities: {}, clientInfo: { name: 'test agent', version: '1.2' } },
 });
 
-export const call = (id: number | string, name = 'echo', args: JsonObject = {}): JsonObject => ({ jsonrpc: '2.0', id, method: 'tools/call', params: { name, arguments: args } });
+export const call = (id: number | string, name = 'echo', args: JsonObject = {}): JsonObject => ({
+	jsonrpc: '2.0',
+	id,
+	method: 'tools/call',
+	params: { name, arguments: args },
+});
 
 export const EVENTS = { accept: 'application/json, text/event-stream' };

@@ -6,7 +6,11 @@ t.test('an answer becomes a stream when a notification of its call comes first, 
 	const { send, begin, open, gate } = await listen(t);
 	const headers = await begin();
 	gate.onCall = async ({ downstream }) => {
-		downstream.notify({ jsonrpc: '2.0', method: 'notifications/progress', params: { progressToken: 'p', progress: 1, _meta: { 'dev.toolgate/x': 1 } } });
+		downstream.notify({
+			jsonrpc: '2.0',
+			method: 'notifications/progress',
+			params: { progressToken: 'p', progress: 1, _meta: { 'dev.toolgate/x': 1 } },
+		});
 		downstream.notify({ jsonrpc: '2.0', method: 'notifications/message', params: { level: 'info', data: 'chatter' } });
 		return ok('after');
 	};
@@ -20,7 +24,11 @@ t.test('an answer becomes a stream when a notification of its call comes first, 
 	t.notMatch(progress, 'dev.toolgate');
 	t.match(await stream.next(), /^id: \d+-2\n.*\ndata: .*"id":3.*after/, 'the chatter was below the level asked for');
 	t.equal(await stream.next(), 'END');
-	t.match((await send('POST', { headers: { ...headers, accept: 'text/event-stream' }, body: call(4) })).text, /"id":4/, 'events only: a stream at once');
+	t.match(
+		(await send('POST', { headers: { ...headers, accept: 'text/event-stream' }, body: call(4) })).text,
+		/"id":4/,
+		'events only: a stream at once',
+	);
 });
 
 t.test('an agent of an older revision gets no priming event', async (t) => {
@@ -133,7 +141,9 @@ t.test('a reader that never reads is cut off, and memory stays bounded', async (
 	const socket = connect(port, '127.0.0.1');
 	socket.pause();
 	socket.on('error', () => {});
-	socket.write(`POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\nMcp-Session-Id: ${headers['mcp-session-id']}\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+	socket.write(
+		`POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\nMcp-Session-Id: ${headers['mcp-session-id']}\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+	);
 	t.ok((await cutOffAfter.promise) < 500, 'after what the kernel takes and 1 MiB more');
 	socket.destroy();
 });
@@ -144,7 +154,8 @@ t.test('closing ends the standing stream at once and lets answers under way go o
 	const hold = Promise.withResolvers<void>();
 	const bothStarted = Promise.withResolvers<void>();
 	gate.onCall = async ({ downstream, name }) => {
-		if (name === 'streamed') downstream.notify({ jsonrpc: '2.0', method: 'notifications/progress', params: { progressToken: 1, progress: 1 } });
+		if (name === 'streamed')
+			downstream.notify({ jsonrpc: '2.0', method: 'notifications/progress', params: { progressToken: 1, progress: 1 } });
 		if (gate.calls.length === 2) bothStarted.resolve();
 		await hold.promise;
 		return ok('finished');

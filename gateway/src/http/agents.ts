@@ -70,7 +70,11 @@ export function buildAgentsListener(deps: AgentsDeps): FastifyInstance {
 
 function mcpRoutes(app: FastifyInstance, deps: AgentsDeps): void {
 	const { mcp, limits } = deps;
-	const flood = new FloodControl({ requestsPerPrincipal: limits.callsPerPrincipal * 4, requests: MAX_REQUESTS, bodyBytes: MAX_BODY_BYTES_AT_ONCE });
+	const flood = new FloodControl({
+		requestsPerPrincipal: limits.callsPerPrincipal * 4,
+		requests: MAX_REQUESTS,
+		bodyBytes: MAX_BODY_BYTES_AT_ONCE,
+	});
 	const admitted = new WeakMap<FastifyRequest, Admitted>();
 
 	app.setErrorHandler((error, _request, reply) => answerError(error, reply, deps.onFault, 'rpc'));
@@ -96,7 +100,8 @@ function mcpRoutes(app: FastifyInstance, deps: AgentsDeps): void {
 
 	const exchangeOf = (request: FastifyRequest, reply: FastifyReply): Exchange => {
 		const { upstream } = request.params as { upstream?: string };
-		if (upstream !== undefined && !deps.hasUpstream(upstream)) throw new ToolGateError('NOT_FOUND', `there is no upstream ${JSON.stringify(upstream)}`);
+		if (upstream !== undefined && !deps.hasUpstream(upstream))
+			throw new ToolGateError('NOT_FOUND', `there is no upstream ${JSON.stringify(upstream)}`);
 		return {
 			headers: request.headers,
 			identity: (admitted.get(request) as Admitted).identity,

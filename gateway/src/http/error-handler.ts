@@ -23,7 +23,8 @@ export function asToolGateError(error: unknown): ToolGateError {
 		const code = error.code === 'malformed' || error.code === 'invalid_utf8' ? 'PARSE_ERROR' : 'INVALID_REQUEST';
 		return new ToolGateError(code, `the body was refused: ${error.message}`, { cause: error });
 	}
-	if (error instanceof StoreUnavailable) return new ToolGateError('STORE_UNAVAILABLE', 'the database can not be reached; try again in a moment', { cause: error });
+	if (error instanceof StoreUnavailable)
+		return new ToolGateError('STORE_UNAVAILABLE', 'the database can not be reached; try again in a moment', { cause: error });
 	const code = FASTIFY_ERRORS[(error as { code?: string } | null)?.code ?? ''];
 	if (code !== undefined) return new ToolGateError(code, (error as Error).message, { cause: error });
 	return new ToolGateError('INTERNAL', 'ToolGate failed; its log has the cause', { cause: error });
@@ -33,7 +34,12 @@ export function asToolGateError(error: unknown): ToolGateError {
  * The one place where a throw becomes an HTTP answer: `{error: {code, message}}`, or a JSON-RPC error where the request was one.
  * `onFault` hears of what nobody expected.
  */
-export function answerError(thrown: unknown, reply: FastifyReply, onFault: (error: unknown) => void, shape: 'plain' | 'rpc' = 'plain'): FastifyReply {
+export function answerError(
+	thrown: unknown,
+	reply: FastifyReply,
+	onFault: (error: unknown) => void,
+	shape: 'plain' | 'rpc' = 'plain',
+): FastifyReply {
 	const error = asToolGateError(thrown);
 	const { entry } = error;
 	if (error.code === 'INTERNAL') onFault(error.cause ?? error);

@@ -25,7 +25,8 @@ export class FloodControl {
 	 */
 	enter(principalId: string, bodyBytes: number): { bodyRead(): void; done(): void } {
 		const own = this.#byPrincipal.get(principalId) ?? 0;
-		if (own >= this.#limits.requestsPerPrincipal) throw new ToolGateError('TOO_MANY', `${own} requests of ${principalId} are under way; try again in a moment`);
+		if (own >= this.#limits.requestsPerPrincipal)
+			throw new ToolGateError('TOO_MANY', `${own} requests of ${principalId} are under way; try again in a moment`);
 		if (this.#requests >= this.#limits.requests || this.#bodyBytes + bodyBytes > this.#limits.bodyBytes) {
 			throw new ToolGateError('TOO_MANY', 'ToolGate is busy; try again in a moment');
 		}

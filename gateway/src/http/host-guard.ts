@@ -23,7 +23,9 @@ export function guardHosts(app: FastifyInstance, { boundHost, allowedHosts }: Ho
 		if (known.has(authority)) return true;
 		if (!/^[^\s/@?#\\]+$/.test(authority)) return false;
 		// Parsed as a browser parses it, so that `127.1`, `LOCALHOST` and `[::1]` mean what they reach.
-		const host = URL.parse(`http://${authority}`)?.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
+		const host = URL.parse(`http://${authority}`)
+			?.hostname.replace(/^\[|\]$/g, '')
+			.replace(/\.$/, '');
 		if (host === undefined || !(allowed.has(host) || isLoopback(host))) return false;
 		if (known.size < MAX_KNOWN) known.add(authority);
 		return true;

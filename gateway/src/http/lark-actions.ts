@@ -38,7 +38,15 @@ export function larkActions(app: FastifyInstance, { verifier, approvals, personO
 		});
 	});
 
-	async function decide({ openId, approvalId, decision }: { openId: string; approvalId: string; decision: 'approve' | 'reject' }): Promise<JsonObject> {
+	async function decide({
+		openId,
+		approvalId,
+		decision,
+	}: {
+		openId: string;
+		approvalId: string;
+		decision: 'approve' | 'reject';
+	}): Promise<JsonObject> {
 		const person = personOf(openId);
 		if (person === undefined) {
 			await recordRefused(`the Lark user ${openId} is nobody in people`);

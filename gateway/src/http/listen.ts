@@ -10,8 +10,10 @@ export async function listen(app: FastifyInstance, { host, port }: Address, key:
 	} catch (cause) {
 		const { code } = cause as NodeJS.ErrnoException;
 		const choose = `choose another with ${key} in the configuration, or ${env}`;
-		if (code === 'EADDRINUSE') throw new ToolGateError('PORT_IN_USE', `port ${port} on ${host} is in use: stop the program that has it, or ${choose}`, { cause });
-		if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') throw new ToolGateError('PORT_IN_USE', `${host}:${port} can not be bound (${code}): ${choose}`, { cause });
+		if (code === 'EADDRINUSE')
+			throw new ToolGateError('PORT_IN_USE', `port ${port} on ${host} is in use: stop the program that has it, or ${choose}`, { cause });
+		if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+			throw new ToolGateError('PORT_IN_USE', `${host}:${port} can not be bound (${code}): ${choose}`, { cause });
 		throw cause;
 	}
 	const address = app.server.address() as AddressInfo;

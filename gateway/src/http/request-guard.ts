@@ -3,7 +3,14 @@ import { ToolGateError } from '../errors.ts';
 
 /** What a request to `/mcp` has to look like before anyone asks who sent it. */
 
-const SINGLE_HEADERS: ReadonlySet<string> = new Set(['host', 'authorization', 'content-length', 'content-type', 'last-event-id', 'x-mcp-turn-id']);
+const SINGLE_HEADERS: ReadonlySet<string> = new Set([
+	'host',
+	'authorization',
+	'content-length',
+	'content-type',
+	'last-event-id',
+	'x-mcp-turn-id',
+]);
 const isSingle = (name: string): boolean => SINGLE_HEADERS.has(name) || name.startsWith('mcp-') || name.startsWith('x-toolgate-');
 
 /** Two readers of a repeated header may believe different ones. @throws {ToolGateError} DUPLICATE_HEADER */

@@ -21,7 +21,8 @@ export function readToolCall(request: RpcRequest, sender: Sender, unreadable?: A
 	const { name, arguments: sent = {} } = request.params;
 	if (!isObject(sent)) throw invalid('params.arguments is not an object');
 	const args = unreadable === undefined ? sent : {};
-	const params: JsonObject = unreadable === undefined ? withoutOwnMeta(request.params) : { name: textOf(name, 'params.name'), arguments: args };
+	const params: JsonObject =
+		unreadable === undefined ? withoutOwnMeta(request.params) : { name: textOf(name, 'params.name'), arguments: args };
 	return {
 		id: randomUUID(),
 		...sender,
@@ -54,7 +55,8 @@ const READ: Readonly<Record<RelayedMethod, (params: JsonObject) => { name: strin
 		return { name: textOf(name, 'params.name'), arguments: args };
 	},
 	'completion/complete': ({ ref, argument, context }) => {
-		if (!isObject(ref) || (ref['type'] !== 'ref/prompt' && ref['type'] !== 'ref/resource')) throw invalid('params.ref is neither a ref/prompt nor a ref/resource');
+		if (!isObject(ref) || (ref['type'] !== 'ref/prompt' && ref['type'] !== 'ref/resource'))
+			throw invalid('params.ref is neither a ref/prompt nor a ref/resource');
 		if (!isObject(argument)) throw invalid('params.argument is not an object');
 		const name = ref['type'] === 'ref/prompt' ? textOf(ref['name'], 'params.ref.name') : uriOf(ref['uri'], 'params.ref.uri');
 		return { name, arguments: { argument, ...(context === undefined ? {} : { context }) } };

@@ -45,7 +45,8 @@ export class McpEndpoint {
 	/** @throws {StrictJsonError}; {ToolGateError} with the HTTP status of its entry */
 	async post(bytes: Uint8Array, exchange: Exchange): Promise<PostAnswer> {
 		const { message, unreadable } = readBody(bytes, this.#jsonDepth);
-		if (eraOf(message, exchange.headers) === 'modern' && message.kind !== 'response') return this.#modern.post(message, exchange, unreadable);
+		if (eraOf(message, exchange.headers) === 'modern' && message.kind !== 'response')
+			return this.#modern.post(message, exchange, unreadable);
 		demandAgreement(message, exchange.headers);
 		return this.#legacy.post(message, exchange, unreadable);
 	}
@@ -69,7 +70,9 @@ export class McpEndpoint {
 
 	/** A notification that an upstream sent outside of calls, heard in the session of that agent session; its URIs are as agents know them. */
 	notified(upstream: string, agentSessionId: string | undefined, message: JsonObject): void {
-		const isHeard = agentSessionId !== undefined && (this.#legacy.relay(agentSessionId, upstream, message) || this.#modern.relay(agentSessionId, message));
+		const isHeard =
+			agentSessionId !== undefined &&
+			(this.#legacy.relay(agentSessionId, upstream, message) || this.#modern.relay(agentSessionId, message));
 		if (!isHeard) this.#onDropped(String(message['method']));
 	}
 
@@ -83,5 +86,6 @@ export class McpEndpoint {
 
 /** GET and DELETE are about sessions. @throws {ToolGateError} METHOD_NOT_ALLOWED */
 function demandSessions({ headers }: Exchange): void {
-	if (isModernHeader(headers)) throw new ToolGateError('METHOD_NOT_ALLOWED', 'this revision of MCP has no sessions: everything is asked with POST');
+	if (isModernHeader(headers))
+		throw new ToolGateError('METHOD_NOT_ALLOWED', 'this revision of MCP has no sessions: everything is asked with POST');
 }

@@ -15,7 +15,8 @@ export function eraOf(message: RpcMessage, headers: IncomingHttpHeaders): Era {
 	const meta = message.params['_meta'];
 	if (isObject(meta) && META.protocolVersion in meta) return 'modern';
 	if (!isModernHeader(headers)) return 'legacy';
-	if (message.method === 'initialize') throw new ToolGateError('HEADER_MISMATCH', 'MCP-Protocol-Version names a revision without sessions, and the body begins one');
+	if (message.method === 'initialize')
+		throw new ToolGateError('HEADER_MISMATCH', 'MCP-Protocol-Version names a revision without sessions, and the body begins one');
 	return 'modern';
 }
 
@@ -29,7 +30,8 @@ export function isModernHeader(headers: IncomingHttpHeaders): boolean {
 export function demandAgreement(message: RpcMessage, headers: IncomingHttpHeaders): void {
 	if (message.kind === 'response') return;
 	const method = headers['mcp-method'];
-	if (method !== undefined && method !== message.method) throw new ToolGateError('INVALID_REQUEST', 'Mcp-Method does not agree with the method in the body');
+	if (method !== undefined && method !== message.method)
+		throw new ToolGateError('INVALID_REQUEST', 'Mcp-Method does not agree with the method in the body');
 	const name = headers['mcp-name'];
 	if (name !== undefined && name !== (message.params['name'] ?? message.params['uri'])) {
 		throw new ToolGateError('INVALID_REQUEST', 'Mcp-Name does not agree with the name in the body');

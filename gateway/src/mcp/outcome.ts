@@ -52,7 +52,10 @@ function encodeAnswer(id: RequestId, { answer, word, decisionId }: Extract<Outco
 	const result = withoutOwnMeta(answer.result);
 	if (word !== 'replayed') return rpcResult(id, result);
 	// The answer is the upstream's, but it came from an earlier call: the agent should know that nothing ran again.
-	const meta = { ...(result['_meta'] as JsonObject | undefined), [DECISION_META]: { outcome: word, ...(decisionId === undefined ? {} : { decisionId }) } };
+	const meta = {
+		...(result['_meta'] as JsonObject | undefined),
+		[DECISION_META]: { outcome: word, ...(decisionId === undefined ? {} : { decisionId }) },
+	};
 	return rpcResult(id, { ...result, _meta: meta });
 }
 

@@ -20,7 +20,8 @@ export function readBody(bytes: Uint8Array, maxDepth: number): Body {
 	} catch (error) {
 		if (!(error instanceof StrictJsonError) || error.inexactValue === undefined || !error.pointer.startsWith(ARGUMENTS)) throw error;
 		const message = readMessage(error.inexactValue);
-		if (message.kind !== 'request' || message.method !== 'tools/call') throw new ToolGateError('INVALID_REQUEST', error.message, { cause: error });
+		if (message.kind !== 'request' || message.method !== 'tools/call')
+			throw new ToolGateError('INVALID_REQUEST', error.message, { cause: error });
 		return { message, unreadable: { pointer: error.pointer.slice(ARGUMENTS.length - 1), message: error.says } };
 	}
 }

@@ -11,7 +11,9 @@ export function relayedCapabilities({ capabilities }: JsonObject): JsonObject {
 		...(logging === undefined ? {} : { logging: {} }),
 		...(completions === undefined ? {} : { completions: {} }),
 		...(tools === undefined ? {} : { tools: { listChanged: true } }),
-		...(resources === undefined ? {} : { resources: { listChanged: true, ...(isObject(resources) && resources['subscribe'] === true ? { subscribe: true } : {}) } }),
+		...(resources === undefined
+			? {}
+			: { resources: { listChanged: true, ...(isObject(resources) && resources['subscribe'] === true ? { subscribe: true } : {}) } }),
 		...(prompts === undefined ? {} : { prompts: { listChanged: true } }),
 	};
 }

@@ -48,7 +48,9 @@ t.test('the store on PostgreSQL', async (t) => {
 	const database = await onServer(t);
 	const other = await database.open();
 	await storeContract(t, database, async () => {
-		await other.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()');
+		await other.query(
+			'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
+		);
 	});
 });
 
@@ -84,7 +86,10 @@ async function storeContract(t: Test, database: FreshDatabase, cut: () => Promis
 		const { bytes, byteses } = row as { bytes: Uint8Array; byteses: Uint8Array[] };
 		t.ok(bytes instanceof Uint8Array);
 		t.same([...bytes], [0, 255]);
-		t.same(byteses.map((each) => [...each]), [[1]]);
+		t.same(
+			byteses.map((each) => [...each]),
+			[[1]],
+		);
 	});
 
 	await t.test('parameters arrive as they were', async (t) => {
@@ -92,7 +97,18 @@ async function storeContract(t: Test, database: FreshDatabase, cut: () => Promis
 		const [row] = await store.query(
 			`SELECT $1::text AS text, $2::int8 AS big, $3::bool AS yes, $4::text AS missing, encode($5::bytea, 'hex') AS bytes, $6::text[] AS texts,
 				array_to_string($7::int8[], '+') AS numbers, encode(($8::bytea[])[2], 'hex') AS second, $9::jsonb ->> 'k' AS json, $10::float8 AS float`,
-			[text, -9007199254740993n, true, null, new Uint8Array([0, 1, 255]), [text, '', 'NULL'], [1, 2], [new Uint8Array([1]), new Uint8Array([255])], JSON.stringify({ k: text }), 0.1],
+			[
+				text,
+				-9007199254740993n,
+				true,
+				null,
+				new Uint8Array([0, 1, 255]),
+				[text, '', 'NULL'],
+				[1, 2],
+				[new Uint8Array([1]), new Uint8Array([255])],
+				JSON.stringify({ k: text }),
+				0.1,
+			],
 		);
 		t.same(row, {
 			text,
@@ -117,13 +133,15 @@ async function storeContract(t: Test, database: FreshDatabase, cut: () => Promis
 			t.equal(await count(), n);
 			await store.query('INSERT INTO things (id) VALUES ($1)', [100 + n]);
 		}
-		const [prepared] = await store.query<{ n: number }>(`SELECT count(*) AS n FROM pg_prepared_statements WHERE statement LIKE 'SELECT count(*) AS n FROM things%'`);
+		const [prepared] = await store.query<{ n: number }>(
+			`SELECT count(*) AS n FROM pg_prepared_statements WHERE statement LIKE 'SELECT count(*) AS n FROM things%'`,
+		);
 		t.equal(prepared?.n, 1);
 	});
 
 	await t.test('a text without parameters may hold several statements', async (t) => {
 		t.same(await store.query('SELECT 1 AS a; SELECT 2 AS b UNION SELECT 3 ORDER BY b'), [{ b: 2 }, { b: 3 }]);
-		t.same(await store.query("DO $$ BEGIN PERFORM 1; END $$"), []);
+		t.same(await store.query('DO $$ BEGIN PERFORM 1; END $$'), []);
 	});
 
 	await t.test('a refused statement names its SQLSTATE, and the connection goes on', async (t) => {
@@ -131,23 +149,43 @@ async function storeContract(t: Test, database: FreshDatabase, cut: () => Promis
 		await t.rejects(store.query('INSERT INTO things (id) VALUES ($1)', [1]), { name: 'StatementFailed', sqlState: UNIQUE_VIOLATION });
 		await t.rejects(store.query('SELEC 1'), { name: 'StatementFailed', sqlState: SYNTAX_ERROR });
 		await t.rejects(store.query('SELECT $1::int FROM nowhere', [1]), { name: 'StatementFailed', sqlState: UNDEFINED_TABLE });
-		await t.rejects(store.query("DO $$ BEGIN RAISE 'out of turn' USING ERRCODE = 'TG001'; END $$"), { sqlState: 'TG001', message: /out of turn/ });
+		await t.rejects(store.query("DO $$ BEGIN RAISE 'out of turn' USING ERRCODE = 'TG001'; END $$"), {
+			sqlState: 'TG001',
+			message: /out of turn/,
+		});
 		t.same(await store.query('SELECT 1 AS one', []), [{ one: 1 }]);
 	});
 
 	await t.test('a transaction holds as a whole, or not at all', async (t) => {
-		const idsFrom = async (id: number) => (await store.query<{ id: number }>('SELECT id FROM things WHERE id BETWEEN $1 AND $1 + 9 ORDER BY id', [id])).map((row) => row.id);
+		const idsFrom = async (id: number) =>
+			(await store.query<{ id: number }>('SELECT id FROM things WHERE id BETWEEN $1 AND $1 + 9 ORDER BY id', [id])).map((row) => row.id);
 		const insert = (tx: SqlExecutor, id: number) => tx.query('INSERT INTO things (id) VALUES ($1)', [id]);
 
-		t.equal(await store.transaction(async (tx) => { await insert(tx, 10); await insert(tx, 11); return 'done'; }), 'done');
+		t.equal(
+			await store.transaction(async (tx) => {
+				await insert(tx, 10);
+				await insert(tx, 11);
+				return 'done';
+			}),
+			'done',
+		);
 		t.same(await idsFrom(10), [10, 11]);
 
 		const why = new Error('changed its mind');
-		await t.rejects(store.transaction(async (tx) => { await insert(tx, 20); throw why; }), why);
+		await t.rejects(
+			store.transaction(async (tx) => {
+				await insert(tx, 20);
+				throw why;
+			}),
+			why,
+		);
 		t.same(await idsFrom(20), [], 'work that throws leaves nothing');
 
 		await t.rejects(
-			store.transaction(async (tx) => { await insert(tx, 30); await insert(tx, 30).catch(() => {}); }),
+			store.transaction(async (tx) => {
+				await insert(tx, 30);
+				await insert(tx, 30).catch(() => {});
+			}),
 			{ name: 'StatementFailed', sqlState: IN_FAILED_TRANSACTION },
 			'a failed statement that the work has overlooked is no success',
 		);
@@ -157,7 +195,9 @@ async function storeContract(t: Test, database: FreshDatabase, cut: () => Promis
 		t.same(await idsFrom(40), [40, 41, 42], 'statements sent together run one after another');
 
 		let escaped: SqlExecutor | undefined;
-		await store.transaction(async (tx) => { escaped = tx; });
+		await store.transaction(async (tx) => {
+			escaped = tx;
+		});
 		await t.rejects((escaped as SqlExecutor).query('SELECT 1'), /has ended/);
 	});
 
@@ -180,7 +220,12 @@ async function storeContract(t: Test, database: FreshDatabase, cut: () => Promis
 			await tx.query("SELECT pg_notify('news', $1)", ['one']);
 			await tx.query("SELECT pg_notify('news', $1)", ['two 漢字']);
 		});
-		await store.transaction(async (tx) => { await tx.query("NOTIFY news, 'never'"); throw new Error('no'); }).catch(() => {});
+		await store
+			.transaction(async (tx) => {
+				await tx.query("NOTIFY news, 'never'");
+				throw new Error('no');
+			})
+			.catch(() => {});
 		await store.query("NOTIFY news, 'three'");
 		t.same(await heard.take(3), ['one', 'two 漢字', 'three']);
 		await stopSecond();
@@ -215,7 +260,11 @@ async function storeContract(t: Test, database: FreshDatabase, cut: () => Promis
 			await tx.query('INSERT INTO things (id) VALUES (62)');
 		});
 		await t.rejects(inside, StoreUnavailable, 'whoever was in the middle of something is told');
-		t.same(await eventually(() => store.query('SELECT id FROM things WHERE id BETWEEN 60 AND 69')), [{ id: 60 }], 'what was committed is there, the rest is not');
+		t.same(
+			await eventually(() => store.query('SELECT id FROM things WHERE id BETWEEN 60 AND 69')),
+			[{ id: 60 }],
+			'what was committed is there, the rest is not',
+		);
 		t.same(await heard.take(1), ['']);
 		await store.query("NOTIFY news, 'again'");
 		t.same(await heard.take(1), ['again']);
@@ -229,12 +278,22 @@ async function storeContract(t: Test, database: FreshDatabase, cut: () => Promis
 		t.same(await last, [{ id: 70 }]);
 		await Promise.all(queued);
 		await t.rejects(store.query('SELECT 1'), StoreUnavailable);
-		await t.rejects(store.transaction(async () => {}), StoreUnavailable);
-		await t.rejects(store.listen('news', () => {}), StoreUnavailable);
+		await t.rejects(
+			store.transaction(async () => {}),
+			StoreUnavailable,
+		);
+		await t.rejects(
+			store.listen('news', () => {}),
+			StoreUnavailable,
+		);
 		await store.close();
 		const again = await database.open();
 		t.teardown(() => again.close());
-		t.same(await again.query('SELECT id FROM things WHERE id IN (60, 61, 70) ORDER BY id'), [{ id: 60 }, { id: 70 }], 'another store finds what this one left');
+		t.same(
+			await again.query('SELECT id FROM things WHERE id IN (60, 61, 70) ORDER BY id'),
+			[{ id: 60 }, { id: 70 }],
+			'another store finds what this one left',
+		);
 	});
 }
 
@@ -262,4 +321,3 @@ class Payloads {
 		return this.all.splice(0, count);
 	}
 }
-

@@ -18,7 +18,10 @@ t.test('a data folder has one owner, and a second one is told who', async (t) =>
 	const folder = freshFolder(t);
 	const first = await openDataFolder(folder, 'toolgate serve');
 	t.equal(modeOf(folder), '700');
-	const refused = { code: 'DATA_FOLDER_IN_USE', message: new RegExp(`^data folder ${folder} is in use by process ${process.pid} \\(toolgate serve, since 20[-0-9]+T[:.0-9]+Z\\)$`) };
+	const refused = {
+		code: 'DATA_FOLDER_IN_USE',
+		message: new RegExp(`^data folder ${folder} is in use by process ${process.pid} \\(toolgate serve, since 20[-0-9]+T[:.0-9]+Z\\)$`),
+	};
 	await t.rejects(openDataFolder(folder, 'toolgate demo'), refused);
 	await t.rejects(openDataFolder(folder, 'toolgate demo'), refused, 'a refused attempt does not loosen the lock');
 	await first.close();
@@ -58,6 +61,12 @@ t.test('a folder that can not be made is named', async (t) => {
 	const folder = freshFolder(t);
 	const file = join(folder, '..', '..', 'file');
 	writeFileSync(file, '');
-	await t.rejects(openDataFolder(join(file, 'data'), 'toolgate serve'), { name: 'StoreUnavailable', message: `${join(file, 'data')} can't be written (ENOTDIR)` });
-	await t.rejects(operatorToken(join(file, 'data')), { name: 'StoreUnavailable', message: `${join(file, 'data')} can't be written (ENOTDIR)` });
+	await t.rejects(openDataFolder(join(file, 'data'), 'toolgate serve'), {
+		name: 'StoreUnavailable',
+		message: `${join(file, 'data')} can't be written (ENOTDIR)`,
+	});
+	await t.rejects(operatorToken(join(file, 'data')), {
+		name: 'StoreUnavailable',
+		message: `${join(file, 'data')} can't be written (ENOTDIR)`,
+	});
 });

@@ -39,7 +39,10 @@ export async function openDataFolder(folder: string, command: string): Promise<D
 	const release = lock(join(folder, 'lock'));
 	const ownerFile = join(folder, 'owner.json');
 	if (release === undefined) {
-		throw new ToolGateError('DATA_FOLDER_IN_USE', `data folder ${folder} is in use by ${describe(await readFile(ownerFile, 'utf8').catch(() => ''))}`);
+		throw new ToolGateError(
+			'DATA_FOLDER_IN_USE',
+			`data folder ${folder} is in use by ${describe(await readFile(ownerFile, 'utf8').catch(() => ''))}`,
+		);
 	}
 	const owner: Owner = { pid: process.pid, command, since: new Date().toISOString(), host: hostname() };
 	await writeFile(ownerFile, `${JSON.stringify(owner)}\n`, { mode: 0o600 });

@@ -40,7 +40,11 @@ export async function holdLease(store: Store, options: LeaseOptions): Promise<Le
 	let timer: NodeJS.Timeout | undefined;
 	let renewing: Promise<void> | undefined;
 
-	await store.query(`INSERT INTO processes (id, name, lease_until) VALUES ($1, $2, clock_timestamp() + $3 * interval '1 millisecond')`, [processId, name, leaseMs]);
+	await store.query(`INSERT INTO processes (id, name, lease_until) VALUES ($1, $2, clock_timestamp() + $3 * interval '1 millisecond')`, [
+		processId,
+		name,
+		leaseMs,
+	]);
 
 	const lose = (why: string): void => {
 		if (state !== 'held') return;
@@ -67,12 +71,15 @@ export async function holdLease(store: Store, options: LeaseOptions): Promise<Le
 	const schedule = (): void => {
 		const leftMs = endsAt - performance.now();
 		if (leftMs <= 0) return lose('the database could not be reached in time');
-		timer = setTimeout(() => {
-			if (performance.now() >= endsAt) return lose('the database could not be reached in time');
-			// A renewal that hangs must not hide that the lease has run out: the clock goes on beside it.
-			renewing ??= renew().finally(() => (renewing = undefined));
-			schedule();
-		}, Math.min(renewMs, leftMs)).unref();
+		timer = setTimeout(
+			() => {
+				if (performance.now() >= endsAt) return lose('the database could not be reached in time');
+				// A renewal that hangs must not hide that the lease has run out: the clock goes on beside it.
+				renewing ??= renew().finally(() => (renewing = undefined));
+				schedule();
+			},
+			Math.min(renewMs, leftMs),
+		).unref();
 	};
 	schedule();
 
@@ -84,7 +91,9 @@ export async function holdLease(store: Store, options: LeaseOptions): Promise<Le
 			state = 'ended';
 			clearTimeout(timer);
 			await renewing;
-			await store.query('UPDATE processes SET lease_until = clock_timestamp() WHERE id = $1 AND lease_until > clock_timestamp()', [processId]).catch(() => {});
+			await store
+				.query('UPDATE processes SET lease_until = clock_timestamp() WHERE id = $1 AND lease_until > clock_timestamp()', [processId])
+				.catch(() => {});
 		},
 	};
 }

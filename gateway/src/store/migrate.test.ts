@@ -10,11 +10,15 @@ import type { Sql } from './sql.ts';
 const own = readMigrations();
 const step = (id: number, name: string, text: string): Migration => ({ id, name, text, digest: `digest of ${text}` });
 const beyond = (text: string, name = '9000-beyond') => [...own, step(9000, name, text)];
-const hasTable = async (sql: Sql, name: string) => (await sql.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [name]))[0]?.there;
+const hasTable = async (sql: Sql, name: string) =>
+	(await sql.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [name]))[0]?.there;
 
 t.test('the program has its migrations in order, each under a number of its own', async (t) => {
 	t.equal(own[0]?.name, '0001-processes');
-	t.same(own.map(({ id }) => id), [...new Set(own.map(({ id }) => id))].sort((a, b) => a - b));
+	t.same(
+		own.map(({ id }) => id),
+		[...new Set(own.map(({ id }) => id))].sort((a, b) => a - b),
+	);
 
 	const folder = mkdtempSync(join(tmpdir(), 'toolgate-migrations-'));
 	t.teardown(() => rmSync(folder, { recursive: true }));
@@ -43,7 +47,10 @@ t.test('migrations', (t) =>
 			code: 'DATABASE_NEWER',
 			message: `the database is newer than this program: it has migration 9000-beyond, the program ends at ${own.at(-1)?.name}`,
 		});
-		await t.rejects(migrate(sql, beyond('CREATE TABLE another ()')), { code: 'DATABASE_NEWER', message: /^the database was made by another version: its migration 9000-beyond / });
+		await t.rejects(migrate(sql, beyond('CREATE TABLE another ()')), {
+			code: 'DATABASE_NEWER',
+			message: /^the database was made by another version: its migration 9000-beyond /,
+		});
 		t.notOk(await hasTable(sql, 'another'));
 
 		const broken = [...steps, step(9001, '9001-broken', 'CREATE TABLE half (); SELECT 1 / 0')];

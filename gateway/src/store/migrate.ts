@@ -77,10 +77,16 @@ function refuseForeign(applied: readonly Applied[], migrations: readonly Migrati
 	for (const [index, { name, digest }] of applied.entries()) {
 		const own = migrations[index];
 		if (own === undefined) {
-			throw new ToolGateError('DATABASE_NEWER', `the database is newer than this program: it has migration ${newest}, the program ends at ${migrations.at(-1)?.name}`);
+			throw new ToolGateError(
+				'DATABASE_NEWER',
+				`the database is newer than this program: it has migration ${newest}, the program ends at ${migrations.at(-1)?.name}`,
+			);
 		}
 		if (own.name !== name || own.digest !== digest) {
-			throw new ToolGateError('DATABASE_NEWER', `the database was made by another version: its migration ${name} is not the ${own.name} of this program; use a new database, or the program that made it`);
+			throw new ToolGateError(
+				'DATABASE_NEWER',
+				`the database was made by another version: its migration ${name} is not the ${own.name} of this program; use a new database, or the program that made it`,
+			);
 		}
 	}
 }

@@ -30,7 +30,11 @@ t.test('an embedded database that can not be opened is named, and its folder let
 	mkdirSync(join(dataDir, 'database'), { recursive: true });
 	writeFileSync(join(dataDir, 'database', 'PG_VERSION'), '11\n');
 	for (const attempt of ['first', 'second']) {
-		await t.rejects(openStore({ dsn: '', dataDir }), { name: 'StoreUnavailable', message: new RegExp(`^embedded database in ${dataDir}/database: `) }, attempt);
+		await t.rejects(
+			openStore({ dsn: '', dataDir }),
+			{ name: 'StoreUnavailable', message: new RegExp(`^embedded database in ${dataDir}/database: `) },
+			attempt,
+		);
 	}
 });
 
@@ -41,7 +45,10 @@ t.test('with a DSN the store is on that server', async (t) => {
 	t.same(await store.query('SELECT count(*) AS n FROM processes', []), [{ n: 0 }]);
 	t.notOk(existsSync(join(folder, 'unused')));
 
-	await t.rejects(openStore({ dsn: server.dsnOf('nowhere'), dataDir: folder }), { name: 'StoreUnavailable', message: /^PostgreSQL at socket .*, database "nowhere": database "nowhere" does not exist$/ });
+	await t.rejects(openStore({ dsn: server.dsnOf('nowhere'), dataDir: folder }), {
+		name: 'StoreUnavailable',
+		message: /^PostgreSQL at socket .*, database "nowhere": database "nowhere" does not exist$/,
+	});
 
 	await server.restart();
 	await store.query('SELECT 1').catch(() => {});
@@ -61,7 +68,11 @@ t.test('a DSN that leads nowhere is named by host, port and database, never with
 	await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
 	const { port } = silent.address() as AddressInfo;
 	const dsn = `postgres://gateway:s3cret@127.0.0.1:${port}/gateway`;
-	const messageOf = (given: string) => openStore({ dsn: given, dataDir: folder }).then(() => 'opened', (error: Error) => `${error.name}: ${error.message}`);
+	const messageOf = (given: string) =>
+		openStore({ dsn: given, dataDir: folder }).then(
+			() => 'opened',
+			(error: Error) => `${error.name}: ${error.message}`,
+		);
 
 	const prefix = `StoreUnavailable: PostgreSQL at 127.0.0.1:${port}, database "gateway": `;
 	const notPostgres = await messageOf(dsn);

@@ -1,7 +1,16 @@
 /** The store as every ledger sees it: one small interface, two drivers (`pg.ts`, `pglite.ts`), one contract suite that both run. */
 
 /** A parameter of a statement. Objects go in as JSON text by the caller's own `JSON.stringify`. */
-export type SqlParameter = string | number | bigint | boolean | null | Uint8Array | readonly string[] | readonly number[] | readonly Uint8Array[];
+export type SqlParameter =
+	| string
+	| number
+	| bigint
+	| boolean
+	| null
+	| Uint8Array
+	| readonly string[]
+	| readonly number[]
+	| readonly Uint8Array[];
 
 export type SqlRow = Record<string, unknown>;
 

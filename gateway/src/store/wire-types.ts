@@ -43,5 +43,6 @@ const decoders = new Map<number, Decode>([
 ]);
 
 export const wireTypes = {
-	getTypeParser: ((oid: number, format?: 'text') => decoders.get(oid) ?? pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
+	getTypeParser: ((oid: number, format?: 'text') =>
+		decoders.get(oid) ?? pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
 };

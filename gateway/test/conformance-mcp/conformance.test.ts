@@ -32,11 +32,24 @@ t.test('the official suite says the same of a server and of the gateway before i
 			const different = compared.filter((one) => !isSame(one));
 			const unknown = different.filter(({ check }) => !Object.hasOwn(differ, check));
 			const failed = compared.filter(({ direct }) => !isPassed(direct)).map(({ check }) => check);
-			t.comment(`${revision}: ${compared.length} checks, ${compared.length - different.length} alike, ${failed.length} not passed by the fixture itself`);
+			t.comment(
+				`${revision}: ${compared.length} checks, ${compared.length - different.length} alike, ${failed.length} not passed by the fixture itself`,
+			);
 			t.ok(compared.length > 60, 'the suite was run');
-			t.strictSame(unknown.map(({ check, direct, through }) => `${check}: directly ${direct}, through the gateway ${through}`), [], 'no other check differs');
-			t.strictSame(failed.filter((check) => !fail.includes(check) && !Object.hasOwn(differ, check)), [], 'nothing new fails');
-			const over = [...fail.filter((check) => !failed.includes(check)), ...Object.keys(differ).filter((check) => !different.some((one) => one.check === check))];
+			t.strictSame(
+				unknown.map(({ check, direct, through }) => `${check}: directly ${direct}, through the gateway ${through}`),
+				[],
+				'no other check differs',
+			);
+			t.strictSame(
+				failed.filter((check) => !fail.includes(check) && !Object.hasOwn(differ, check)),
+				[],
+				'nothing new fails',
+			);
+			const over = [
+				...fail.filter((check) => !failed.includes(check)),
+				...Object.keys(differ).filter((check) => !different.some((one) => one.check === check)),
+			];
 			t.strictSame(over, [], 'what is over leaves the lists');
 		});
 	}

@@ -1,4 +1,13 @@
-import { type GetPromptResult, inputRequired, type InputRequiredResult, type Prompt, type ReadResourceResult, type Resource, ResourceNotFoundError, type ServerContext } from '@modelcontextprotocol/server';
+import {
+	type GetPromptResult,
+	inputRequired,
+	type InputRequiredResult,
+	type Prompt,
+	type ReadResourceResult,
+	type Resource,
+	ResourceNotFoundError,
+	type ServerContext,
+} from '@modelcontextprotocol/server';
 import { IMAGE, PNG } from './media.ts';
 
 /** The resources and prompts that the official suite asks for, by the requirements in its own scenarios. */
@@ -14,7 +23,10 @@ export const TEMPLATES = [{ uriTemplate: 'test://template/{id}/data', name: 'Tem
 /** @throws {ResourceNotFoundError} */
 export function readResource(uri: string): ReadResourceResult {
 	const [, id] = /^test:\/\/template\/([^/]+)\/data$/.exec(uri) ?? [];
-	if (id !== undefined) return { contents: [{ uri, mimeType: 'application/json', text: JSON.stringify({ id, templateTest: true, data: `Data for ID: ${id}` }) }] };
+	if (id !== undefined)
+		return {
+			contents: [{ uri, mimeType: 'application/json', text: JSON.stringify({ id, templateTest: true, data: `Data for ID: ${id}` }) }],
+		};
 	switch (uri) {
 		case 'test://static-text':
 			return { contents: [{ uri, mimeType: 'text/plain', text: 'This is the content of the static text resource.' }] };
@@ -27,7 +39,9 @@ export function readResource(uri: string): ReadResourceResult {
 	}
 }
 
-const argumentsOf = (...names: string[]) => ({ arguments: names.map((name) => ({ name, description: `The argument ${name}`, required: true })) });
+const argumentsOf = (...names: string[]) => ({
+	arguments: names.map((name) => ({ name, description: `The argument ${name}`, required: true })),
+});
 
 export const PROMPTS: Prompt[] = [
 	{ name: 'test_simple_prompt', description: 'Says one sentence' },
@@ -40,7 +54,11 @@ export const PROMPTS: Prompt[] = [
 const says = (text: string): GetPromptResult['messages'][number] => ({ role: 'user', content: { type: 'text', text } });
 
 /** @throws {Error} there is no such prompt */
-export function getPrompt(name: string, args: Readonly<Record<string, string>>, { mcpReq }: ServerContext): GetPromptResult | InputRequiredResult {
+export function getPrompt(
+	name: string,
+	args: Readonly<Record<string, string>>,
+	{ mcpReq }: ServerContext,
+): GetPromptResult | InputRequiredResult {
 	switch (name) {
 		case 'test_simple_prompt':
 			return { messages: [says('This is a simple prompt for testing.')] };
@@ -49,7 +67,13 @@ export function getPrompt(name: string, args: Readonly<Record<string, string>>, 
 		case 'test_prompt_with_embedded_resource':
 			return {
 				messages: [
-					{ role: 'user', content: { type: 'resource', resource: { uri: String(args['resourceUri']), mimeType: 'text/plain', text: 'Embedded resource content for testing.' } } },
+					{
+						role: 'user',
+						content: {
+							type: 'resource',
+							resource: { uri: String(args['resourceUri']), mimeType: 'text/plain', text: 'Embedded resource content for testing.' },
+						},
+					},
 					says('Please process the embedded resource above.'),
 				],
 			};
@@ -59,7 +83,14 @@ export function getPrompt(name: string, args: Readonly<Record<string, string>>, 
 			const answer = mcpReq.inputResponses?.['user_context'];
 			if (answer !== undefined) return { messages: [says(`In the context of ${JSON.stringify(answer)}`)] };
 			const requestedSchema = { type: 'object', properties: { context: { type: 'string' } }, required: ['context'] } as const;
-			return inputRequired({ inputRequests: { user_context: { method: 'elicitation/create', params: { mode: 'form', message: 'What context should the prompt use?', requestedSchema } } as never } });
+			return inputRequired({
+				inputRequests: {
+					user_context: {
+						method: 'elicitation/create',
+						params: { mode: 'form', message: 'What context should the prompt use?', requestedSchema },
+					} as never,
+				},
+			});
 		}
 		default:
 			throw new Error(`there is no prompt ${name}`);

@@ -33,16 +33,30 @@ export async function fixtureServer(): Promise<FixtureServer> {
 	const makeServer = (): Server => {
 		const server = new Server(
 			{ name: 'conformance-fixture', version: '1.0.0' },
-			{ capabilities: { tools: { listChanged: true }, resources: { subscribe: true, listChanged: true }, prompts: { listChanged: true }, completions: {}, logging: {} } },
+			{
+				capabilities: {
+					tools: { listChanged: true },
+					resources: { subscribe: true, listChanged: true },
+					prompts: { listChanged: true },
+					completions: {},
+					logging: {},
+				},
+			},
 		);
 		const more = (kind: 'tools' | 'prompts') => Array.from({ length: added[kind] }, (_, index) => `added_${index + 1}`);
 		server.setRequestHandler('tools/list', () => ({
-			tools: [...toolDefinitions(), SCHEMA_TOOL, ...more('tools').map((name) => ({ name, description: 'Added while running', inputSchema: { type: 'object' as const } }))],
+			tools: [
+				...toolDefinitions(),
+				SCHEMA_TOOL,
+				...more('tools').map((name) => ({ name, description: 'Added while running', inputSchema: { type: 'object' as const } })),
+			],
 		}));
 		server.setRequestHandler('tools/call', async ({ params }, context) => {
 			const tool = FIXTURE_TOOLS[params.name];
 			if (tool === undefined) throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Unknown tool: ${params.name}`);
-			const envelope = (context.mcpReq.envelope as Record<string, unknown> | undefined)?.[CLIENT_CAPABILITIES_META_KEY] as Record<string, unknown> | undefined;
+			const envelope = (context.mcpReq.envelope as Record<string, unknown> | undefined)?.[CLIENT_CAPABILITIES_META_KEY] as
+				| Record<string, unknown>
+				| undefined;
 			return tool.run({
 				context,
 				args: params.arguments ?? {},
@@ -60,9 +74,13 @@ export async function fixtureServer(): Promise<FixtureServer> {
 		server.setRequestHandler('resources/read', ({ params }) => readResource(params.uri));
 		server.setRequestHandler('resources/subscribe', () => ({}));
 		server.setRequestHandler('resources/unsubscribe', () => ({}));
-		server.setRequestHandler('prompts/list', () => ({ prompts: [...PROMPTS, ...more('prompts').map((name) => ({ name, description: 'Added while running' }))] }));
+		server.setRequestHandler('prompts/list', () => ({
+			prompts: [...PROMPTS, ...more('prompts').map((name) => ({ name, description: 'Added while running' }))],
+		}));
 		server.setRequestHandler('prompts/get', ({ params }, context) => getPrompt(params.name, params.arguments ?? {}, context));
-		server.setRequestHandler('completion/complete', () => ({ completion: { values: ['paris', 'park', 'party'], total: 3, hasMore: false } }));
+		server.setRequestHandler('completion/complete', () => ({
+			completion: { values: ['paris', 'park', 'party'], total: 3, hasMore: false },
+		}));
 		return server;
 	};
 
@@ -91,7 +109,8 @@ export async function fixtureServer(): Promise<FixtureServer> {
 	}
 
 	async function answer(request: Request, body: string): Promise<Response> {
-		const refused = hostHeaderValidationResponse(request, localhostAllowedHostnames()) ?? originValidationResponse(request, localhostAllowedOrigins());
+		const refused =
+			hostHeaderValidationResponse(request, localhostAllowedHostnames()) ?? originValidationResponse(request, localhostAllowedOrigins());
 		if (refused !== undefined) return refused;
 		let parsedBody: unknown;
 		try {

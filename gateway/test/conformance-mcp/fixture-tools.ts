@@ -1,4 +1,12 @@
-import { type CallToolResult, type InputRequests, inputRequired, type InputRequiredResult, MissingRequiredClientCapabilityError, type ServerContext, type Tool } from '@modelcontextprotocol/server';
+import {
+	type CallToolResult,
+	type InputRequests,
+	inputRequired,
+	type InputRequiredResult,
+	MissingRequiredClientCapabilityError,
+	type ServerContext,
+	type Tool,
+} from '@modelcontextprotocol/server';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AUDIO, IMAGE } from './media.ts';
 import { openState, sealState } from './state.ts';
@@ -24,8 +32,15 @@ interface FixtureTool {
 
 const text = (said: string): CallToolResult => ({ content: [{ type: 'text', text: said }] });
 const form = (message: string, name: string, type = 'string') =>
-	({ method: 'elicitation/create', params: { mode: 'form', message, requestedSchema: { type: 'object', properties: { [name]: { type } }, required: [name] } } }) as InputRequests[string];
-const sample = (said: string, maxTokens: number) => ({ method: 'sampling/createMessage', params: { messages: [{ role: 'user', content: { type: 'text', text: said } }], maxTokens } }) as InputRequests[string];
+	({
+		method: 'elicitation/create',
+		params: { mode: 'form', message, requestedSchema: { type: 'object', properties: { [name]: { type } }, required: [name] } },
+	}) as InputRequests[string];
+const sample = (said: string, maxTokens: number) =>
+	({
+		method: 'sampling/createMessage',
+		params: { messages: [{ role: 'user', content: { type: 'text', text: said } }], maxTokens },
+	}) as InputRequests[string];
 const roots = { method: 'roots/list', params: {} } as InputRequests[string];
 
 /** What a client answered under a key, where it can be a response. */
@@ -56,12 +71,16 @@ async function log({ context }: FixtureCall): Promise<CallToolResult> {
 
 async function elicit({ context }: FixtureCall, message: string, properties: object, required: string[] = []): Promise<CallToolResult> {
 	// On the stream of the call: the other one may not be open yet.
-	const { action, content } = await context.mcpReq.send({ method: 'elicitation/create', params: { mode: 'form', message, requestedSchema: { type: 'object', properties, required } } });
+	const { action, content } = await context.mcpReq.send({
+		method: 'elicitation/create',
+		params: { mode: 'form', message, requestedSchema: { type: 'object', properties, required } },
+	});
 	return text(`Elicitation completed: action=${action}, content=${JSON.stringify(content ?? {})}`);
 }
 
 const options = ['option1', 'option2', 'option3'];
-const titled = (title: string) => ['value1', 'value2', 'value3'].map((value, index) => ({ const: value, title: `${['First', 'Second', 'Third'][index]} ${title}` }));
+const titled = (title: string) =>
+	['value1', 'value2', 'value3'].map((value, index) => ({ const: value, title: `${['First', 'Second', 'Third'][index]} ${title}` }));
 
 export const FIXTURE_TOOLS: Readonly<Record<string, FixtureTool>> = {
 	test_simple_text: { description: 'Says one sentence', run: () => text('This is a simple text response for testing.') },
@@ -69,7 +88,14 @@ export const FIXTURE_TOOLS: Readonly<Record<string, FixtureTool>> = {
 	test_audio_content: { description: 'Plays a sound', run: () => ({ content: [AUDIO] }) },
 	test_embedded_resource: {
 		description: 'Embeds a resource',
-		run: () => ({ content: [{ type: 'resource', resource: { uri: 'test://embedded-resource', mimeType: 'text/plain', text: 'This is an embedded resource content.' } }] }),
+		run: () => ({
+			content: [
+				{
+					type: 'resource',
+					resource: { uri: 'test://embedded-resource', mimeType: 'text/plain', text: 'This is an embedded resource content.' },
+				},
+			],
+		}),
 	},
 	test_multiple_content_types: {
 		description: 'Mixes content',
@@ -77,19 +103,26 @@ export const FIXTURE_TOOLS: Readonly<Record<string, FixtureTool>> = {
 			content: [
 				{ type: 'text', text: 'Multiple content types test:' },
 				IMAGE,
-				{ type: 'resource', resource: { uri: 'test://mixed-content-resource', mimeType: 'application/json', text: '{"test":"data","value":123}' } },
+				{
+					type: 'resource',
+					resource: { uri: 'test://mixed-content-resource', mimeType: 'application/json', text: '{"test":"data","value":123}' },
+				},
 			],
 		}),
 	},
 	test_tool_with_logging: { description: 'Logs while it runs', run: log },
 	test_logging_tool: { description: 'Logs while it runs', run: log },
-	test_error_handling: { description: 'Always fails', run: () => ({ ...text('This tool intentionally returns an error for testing'), isError: true }) },
+	test_error_handling: {
+		description: 'Always fails',
+		run: () => ({ ...text('This tool intentionally returns an error for testing'), isError: true }),
+	},
 	test_tool_with_progress: {
 		description: 'Tells how far it is',
 		run: async ({ context: { mcpReq } }) => {
 			const progressToken = mcpReq._meta?.progressToken;
 			for (const progress of [0, 50, 100]) {
-				if (progressToken !== undefined) await mcpReq.notify({ method: 'notifications/progress', params: { progressToken, progress, total: 100 } });
+				if (progressToken !== undefined)
+					await mcpReq.notify({ method: 'notifications/progress', params: { progressToken, progress, total: 100 } });
 				await delay(50);
 			}
 			return text('Tool with progress executed');
@@ -107,7 +140,13 @@ export const FIXTURE_TOOLS: Readonly<Record<string, FixtureTool>> = {
 	test_elicitation: {
 		description: 'Asks the person',
 		properties: { message: { type: 'string' } },
-		run: (call) => elicit(call, String(call.args['message']), { username: { type: 'string', description: "User's response" }, email: { type: 'string', description: "User's email address" } }, ['username', 'email']),
+		run: (call) =>
+			elicit(
+				call,
+				String(call.args['message']),
+				{ username: { type: 'string', description: "User's response" }, email: { type: 'string', description: "User's email address" } },
+				['username', 'email'],
+			),
 	},
 	test_elicitation_sep1034_defaults: {
 		description: 'Asks with defaults',
@@ -138,7 +177,10 @@ export const FIXTURE_TOOLS: Readonly<Record<string, FixtureTool>> = {
 			return text('The client samples');
 		},
 	},
-	test_streaming_elicitation: { description: 'Asks by its result', run: asking({ user_name: form('What is your name?', 'name') }, () => text('Thank you')) },
+	test_streaming_elicitation: {
+		description: 'Asks by its result',
+		run: asking({ user_name: form('What is your name?', 'name') }, () => text('Thank you')),
+	},
 	test_trigger_tool_change: {
 		description: 'Changes the list of tools',
 		run: async ({ change }) => {
@@ -155,11 +197,15 @@ export const FIXTURE_TOOLS: Readonly<Record<string, FixtureTool>> = {
 	},
 	test_input_required_result_elicitation: {
 		description: 'Asks the person by its result',
-		run: asking({ user_name: form('What is your name?', 'name') }, (call) => text(`Hello, ${JSON.stringify(responseTo(call, 'user_name')?.['content'])}!`)),
+		run: asking({ user_name: form('What is your name?', 'name') }, (call) =>
+			text(`Hello, ${JSON.stringify(responseTo(call, 'user_name')?.['content'])}!`),
+		),
 	},
 	test_input_required_result_sampling: {
 		description: 'Asks the model by its result',
-		run: asking({ capital_question: sample('What is the capital of France?', 100) }, (call) => text(JSON.stringify(responseTo(call, 'capital_question')))),
+		run: asking({ capital_question: sample('What is the capital of France?', 100) }, (call) =>
+			text(JSON.stringify(responseTo(call, 'capital_question'))),
+		),
 	},
 	test_input_required_result_list_roots: {
 		description: 'Asks for roots by its result',
@@ -171,14 +217,19 @@ export const FIXTURE_TOOLS: Readonly<Record<string, FixtureTool>> = {
 	},
 	test_input_required_result_multiple_inputs: {
 		description: 'Asks three things at once',
-		run: asking({ user_name: form('What is your name?', 'name'), greeting: sample('Generate a greeting', 50), client_roots: roots }, () => text('All is answered'), 'three'),
+		run: asking(
+			{ user_name: form('What is your name?', 'name'), greeting: sample('Generate a greeting', 50), client_roots: roots },
+			() => text('All is answered'),
+			'three',
+		),
 	},
 	test_input_required_result_multi_round: {
 		description: 'Asks twice',
 		run: (call) => {
 			const state = openState(call.context.mcpReq.requestState<string>());
 			if (state === 'step 2' && responseTo(call, 'step2') !== undefined) return text('Both are answered');
-			if (state === 'step 1' && responseTo(call, 'step1') !== undefined) return inputRequired({ inputRequests: stepTwo, requestState: sealState('step 2') });
+			if (state === 'step 1' && responseTo(call, 'step1') !== undefined)
+				return inputRequired({ inputRequests: stepTwo, requestState: sealState('step 2') });
 			return inputRequired({ inputRequests: stepOne, requestState: sealState('step 1') });
 		},
 	},

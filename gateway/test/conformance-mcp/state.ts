@@ -12,6 +12,7 @@ export function openState(sealed: string | undefined): string | undefined {
 	const [text = '', mac = ''] = sealed.split('.');
 	const state = Buffer.from(text, 'base64url').toString();
 	const given = Buffer.from(mac, 'base64url');
-	if (sealState(state) !== sealed || !timingSafeEqual(given, macOf(state))) throw new ProtocolError(ProtocolErrorCode.InvalidParams, 'requestState was tampered with');
+	if (sealState(state) !== sealed || !timingSafeEqual(given, macOf(state)))
+		throw new ProtocolError(ProtocolErrorCode.InvalidParams, 'requestState was tampered with');
 	return state;
 }

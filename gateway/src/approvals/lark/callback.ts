@@ -18,7 +18,13 @@ export interface CallbackRequest {
 
 export type Callback =
 	| { readonly kind: 'challenge'; readonly challenge: string }
-	| { readonly kind: 'click'; readonly openId: string; readonly approvalId: string; readonly decision: 'approve' | 'reject'; readonly eventId: string }
+	| {
+			readonly kind: 'click';
+			readonly openId: string;
+			readonly approvalId: string;
+			readonly decision: 'approve' | 'reject';
+			readonly eventId: string;
+	  }
 	/** Not from Lark, or not now: refused, and audited. */
 	| { readonly kind: 'refused'; readonly why: string };
 
@@ -33,7 +39,8 @@ export class CallbackVerifier {
 	readonly #seen = new Map<string, number>();
 
 	constructor(secrets: LarkSecrets, nowMs: () => number) {
-		if (!secrets.verificationToken && !secrets.encryptKey) throw new RangeError('neither a verification token nor an encrypt key: callbacks could not be verified');
+		if (!secrets.verificationToken && !secrets.encryptKey)
+			throw new RangeError('neither a verification token nor an encrypt key: callbacks could not be verified');
 		this.#secrets = secrets;
 		this.#nowMs = nowMs;
 	}
@@ -42,7 +49,8 @@ export class CallbackVerifier {
 		const parsed = object(parse(body));
 		if (parsed === undefined) return refused('the body is not a JSON object');
 		const isEncrypted = typeof parsed['encrypt'] === 'string';
-		if (this.#secrets.encryptKey !== undefined && !isEncrypted) return refused('the body is not encrypted, though an encrypt key is configured');
+		if (this.#secrets.encryptKey !== undefined && !isEncrypted)
+			return refused('the body is not encrypted, though an encrypt key is configured');
 		const content = isEncrypted ? object(this.#decrypt(parsed['encrypt'] as string)) : parsed;
 		if (content === undefined) return refused('the body can not be decrypted');
 		// Lark checks the address before anything can be signed; the token in the body is what it sends then.
@@ -54,17 +62,22 @@ export class CallbackVerifier {
 
 	#challenge({ challenge, token }: Record<string, unknown>): Callback {
 		const { verificationToken } = this.#secrets;
-		if (typeof challenge !== 'string' || (verificationToken !== undefined && token !== verificationToken)) return refused('a url_verification with another token');
+		if (typeof challenge !== 'string' || (verificationToken !== undefined && token !== verificationToken))
+			return refused('a url_verification with another token');
 		return { kind: 'challenge', challenge };
 	}
 
 	/** What is wrong with the signature, or undefined. */
 	#signature(headers: CallbackRequest['headers'], body: Uint8Array): string | undefined {
 		const { 'x-lark-request-timestamp': timestamp, 'x-lark-request-nonce': nonce, 'x-lark-signature': signature } = headers;
-		if (typeof timestamp !== 'string' || typeof nonce !== 'string' || typeof signature !== 'string') return 'the signature headers are missing';
+		if (typeof timestamp !== 'string' || typeof nonce !== 'string' || typeof signature !== 'string')
+			return 'the signature headers are missing';
 		const { encryptKey, verificationToken } = this.#secrets;
 		const [algorithm, secret] = encryptKey === undefined ? (['sha1', verificationToken!] as const) : (['sha256', encryptKey] as const);
-		const expected = createHash(algorithm).update(timestamp + nonce + secret).update(body).digest();
+		const expected = createHash(algorithm)
+			.update(timestamp + nonce + secret)
+			.update(body)
+			.digest();
 		const given = Buffer.from(/^[0-9a-f]*$/i.test(signature) ? signature : '', 'hex');
 		if (given.length !== expected.length || !timingSafeEqual(given, expected)) return 'the signature is wrong';
 		const sentMs = Number(timestamp) * 1000;
@@ -76,7 +89,8 @@ export class CallbackVerifier {
 		const header = object(content['header']) ?? {};
 		const event = object(content['event']) ?? {};
 		const eventId = header['event_id'];
-		if (header['event_type'] !== 'card.action.trigger' || typeof eventId !== 'string') return refused(`not a card callback: ${String(header['event_type'])}`);
+		if (header['event_type'] !== 'card.action.trigger' || typeof eventId !== 'string')
+			return refused(`not a card callback: ${String(header['event_type'])}`);
 		const { verificationToken } = this.#secrets;
 		if (verificationToken !== undefined && header['token'] !== verificationToken) return refused('the verification token is wrong');
 		if (!this.#isFirst(`nonce ${nonce}`) || !this.#isFirst(`event ${eventId}`)) return refused('the callback was repeated');
@@ -84,7 +98,8 @@ export class CallbackVerifier {
 		const value = object(object(object(event['action'])?.['value'])?.['toolgate']);
 		const approvalId = value?.['approval'];
 		const decision = value?.['decision'];
-		if (typeof openId !== 'string' || typeof approvalId !== 'string' || (decision !== 'approve' && decision !== 'reject')) return refused('the callback is not of a button of ours');
+		if (typeof openId !== 'string' || typeof approvalId !== 'string' || (decision !== 'approve' && decision !== 'reject'))
+			return refused('the callback is not of a button of ours');
 		return { kind: 'click', openId, approvalId, decision, eventId };
 	}
 

@@ -41,7 +41,11 @@ const click = (more: object = {}) => ({
 });
 
 /** A callback as Lark signs it, computed here and nowhere else. */
-function signed(content: object, { verificationToken, encryptKey }: LarkSecrets, { atMs = NOW_MS, nonce = randomBytes(6).toString('hex') } = {}) {
+function signed(
+	content: object,
+	{ verificationToken, encryptKey }: LarkSecrets,
+	{ atMs = NOW_MS, nonce = randomBytes(6).toString('hex') } = {},
+) {
 	let text = JSON.stringify(content);
 	if (encryptKey !== undefined) {
 		const iv = randomBytes(16);
@@ -52,7 +56,10 @@ function signed(content: object, { verificationToken, encryptKey }: LarkSecrets,
 	const signature = createHash(encryptKey === undefined ? 'sha1' : 'sha256')
 		.update(timestamp + nonce + (encryptKey ?? verificationToken ?? '') + text)
 		.digest('hex');
-	return { headers: { 'x-lark-request-timestamp': timestamp, 'x-lark-request-nonce': nonce, 'x-lark-signature': signature }, body: Buffer.from(text) };
+	return {
+		headers: { 'x-lark-request-timestamp': timestamp, 'x-lark-request-nonce': nonce, 'x-lark-signature': signature },
+		body: Buffer.from(text),
+	};
 }
 
 t.test('a signed click says who decided what, in the clear and encrypted', async (t) => {
@@ -72,28 +79,44 @@ t.test('a callback that Lark did not make, or not now, or not once, is refused w
 		['a token in the body alone', encrypted, { headers: {}, body: Buffer.from(JSON.stringify(click())) }, /not encrypted/],
 		['in the clear where a key is configured', encrypted, signed(click(), TOKEN), /not encrypted/],
 		['encrypted with another key', encrypted, signed(click(), { encryptKey: 'other' }), /decrypted/],
-		['re-serialised', TOKEN, { ...good, body: Buffer.from(JSON.stringify(JSON.parse(good.body.toString()), undefined, 1)) }, /signature is wrong/],
+		[
+			're-serialised',
+			TOKEN,
+			{ ...good, body: Buffer.from(JSON.stringify(JSON.parse(good.body.toString()), undefined, 1)) },
+			/signature is wrong/,
+		],
 		['stale', TOKEN, signed(click(), TOKEN, { atMs: NOW_MS - 301_000 }), /stale/],
 		['from the future', TOKEN, signed(click(), TOKEN, { atMs: NOW_MS + 301_000 }), /stale/],
 		['another token in the header', TOKEN, signed(click({ token: 'x' }), TOKEN), /token is wrong/],
 		['another event', TOKEN, signed(click({ event_type: 'im.message.receive_v1' }), TOKEN), /not a card callback/],
 		['not JSON', TOKEN, { headers: good.headers, body: Buffer.from('{') }, /not a JSON object/],
-		['a foreign button', TOKEN, signed({ ...click(), event: { operator: { open_id: 'ou_bob' }, action: { value: {} } } }, TOKEN), /not of a button of ours/],
+		[
+			'a foreign button',
+			TOKEN,
+			signed({ ...click(), event: { operator: { open_id: 'ou_bob' }, action: { value: {} } } }, TOKEN),
+			/not of a button of ours/,
+		],
 	];
-	for (const [name, secrets, request, why] of cases) t.match(new CallbackVerifier(secrets, () => NOW_MS).verify(request), { kind: 'refused', why }, name);
+	for (const [name, secrets, request, why] of cases)
+		t.match(new CallbackVerifier(secrets, () => NOW_MS).verify(request), { kind: 'refused', why }, name);
 });
 
 t.test('a callback counts once: neither its nonce nor its event comes again', async (t) => {
 	const verifier = new CallbackVerifier(TOKEN, () => NOW_MS);
 	t.match(verifier.verify(signed(click(), TOKEN, { nonce: 'n1' })), { kind: 'click' });
 	t.match(verifier.verify(signed(click(), TOKEN, { nonce: 'n1' })), { kind: 'refused', why: /repeated/ });
-	t.match(verifier.verify(signed(click(), TOKEN, { nonce: 'n2' })), { kind: 'refused', why: /repeated/ }, 'the same event under another nonce');
+	t.match(
+		verifier.verify(signed(click(), TOKEN, { nonce: 'n2' })),
+		{ kind: 'refused', why: /repeated/ },
+		'the same event under another nonce',
+	);
 	t.match(verifier.verify(signed(click({ event_id: 'e2' }), TOKEN, { nonce: 'n3' })), { kind: 'click' });
 });
 
 t.test('url_verification is answered, and only with the right token', async (t) => {
 	const verifier = new CallbackVerifier(TOKEN, () => NOW_MS);
-	const ask = (token: string) => verifier.verify({ headers: {}, body: Buffer.from(JSON.stringify({ type: 'url_verification', challenge: 'x', token })) });
+	const ask = (token: string) =>
+		verifier.verify({ headers: {}, body: Buffer.from(JSON.stringify({ type: 'url_verification', challenge: 'x', token })) });
 	t.same(ask('vt'), { kind: 'challenge', challenge: 'x' });
 	t.match(ask('other'), { kind: 'refused' });
 });
@@ -103,7 +126,9 @@ t.test('without a secret nothing could be verified', async (t) => {
 });
 
 t.test('what agents say can neither format a card nor hide in it', async (t) => {
-	const card = JSON.stringify(pendingCard(approval({ agent: '**bold** <at id=all></at> [x](http://evil)', arguments: { note: 'a\u202eb\u200b' } })));
+	const card = JSON.stringify(
+		pendingCard(approval({ agent: '**bold** <at id=all></at> [x](http://evil)', arguments: { note: 'a\u202eb\u200b' } })),
+	);
 	t.notMatch(card, /<at|\*\*bold|\]\(http/);
 	t.notMatch(card, /\u202e|\u200b/);
 	t.match(card, /u202e/);
@@ -119,7 +144,12 @@ t.test('a card is sent and becomes terminal, against a Lark that is strict about
 	await notifier.requested(approval());
 	const messages = async () => (await (await fetch(`${apiBaseUrl}/_messages`)).json()) as { card: object }[];
 	t.equal((await messages()).length, 1, 'a repeated attempt is the same message');
-	await notifier.ended(approval({ state: 'rejected', votes: [{ approver: 'bob@example.com', decision: 'reject', reason: 'too much', via: 'lark', atMs: NOW_MS, counts: [0] }] }));
+	await notifier.ended(
+		approval({
+			state: 'rejected',
+			votes: [{ approver: 'bob@example.com', decision: 'reject', reason: 'too much', via: 'lark', atMs: NOW_MS, counts: [0] }],
+		}),
+	);
 	const [message] = await messages();
 	t.match(JSON.stringify(message!.card), /Rejected.*bob/s);
 	t.notMatch(JSON.stringify(message!.card), /"button"/);

@@ -20,7 +20,14 @@ export async function createLarkNotifier({ appId, appSecret, chatId, apiBaseUrl 
 	// Loaded only where Lark is configured: it is the largest dependency there is.
 	const { Client, Domain, LoggerLevel } = await import('@larksuiteoapi/node-sdk');
 	// The SDK writes to standard output at every level; what goes wrong is thrown, and told once.
-	const client = new Client({ appId, appSecret, domain: apiBaseUrl ?? Domain.Lark, loggerLevel: LoggerLevel.fatal, logger: SILENT, source: 'toolgate' });
+	const client = new Client({
+		appId,
+		appSecret,
+		domain: apiBaseUrl ?? Domain.Lark,
+		loggerLevel: LoggerLevel.fatal,
+		logger: SILENT,
+		source: 'toolgate',
+	});
 	const messages = new Map<string, string>();
 
 	async function requested(approval: ApprovalView): Promise<void> {
@@ -30,7 +37,8 @@ export async function createLarkNotifier({ appId, appSecret, chatId, apiBaseUrl 
 			data: { receive_id: chatId, msg_type: 'interactive', content: JSON.stringify(pendingCard(approval)), uuid: approval.id },
 		});
 		const messageId = answer.data?.message_id;
-		if (answer.code !== 0 || messageId === undefined) throw new Error(`Lark refused the card: ${answer.msg ?? 'no message id'} (${answer.code})`);
+		if (answer.code !== 0 || messageId === undefined)
+			throw new Error(`Lark refused the card: ${answer.msg ?? 'no message id'} (${answer.code})`);
 		if (messages.size >= MAX_OPEN_CARDS) messages.delete(messages.keys().next().value!);
 		messages.set(approval.id, messageId);
 	}
@@ -38,7 +46,10 @@ export async function createLarkNotifier({ appId, appSecret, chatId, apiBaseUrl 
 	async function ended(approval: ApprovalView): Promise<void> {
 		const messageId = messages.get(approval.id);
 		if (messageId === undefined) return;
-		const answer = await client.im.v1.message.patch({ path: { message_id: messageId }, data: { content: JSON.stringify(endedCard(approval)) } });
+		const answer = await client.im.v1.message.patch({
+			path: { message_id: messageId },
+			data: { content: JSON.stringify(endedCard(approval)) },
+		});
 		if (answer.code !== 0) throw new Error(`Lark refused the card's update: ${answer.msg} (${answer.code})`);
 		messages.delete(approval.id);
 	}

@@ -29,7 +29,10 @@ export function filterOf(query: Query, alsoKnown: readonly string[]): TrailFilte
 	for (const name of TEXT_FILTERS) if (query[name] !== undefined) filter[name] = query[name];
 	if (query['call'] !== undefined) filter['callId'] = query['call'];
 	if (query['decisionId'] !== undefined) filter['decisionId'] = query['decisionId'];
-	for (const [name, field] of [['since', 'sinceMs'], ['until', 'untilMs']] as const) {
+	for (const [name, field] of [
+		['since', 'sinceMs'],
+		['until', 'untilMs'],
+	] as const) {
 		if (query[name] !== undefined) filter[field] = timeOf(name, query[name]);
 	}
 	return filter;
@@ -54,7 +57,10 @@ export function countOf(name: string, text: string | undefined, fallback: number
 export function auditRoutes(api: FastifyInstance, { trail, isSignedIn }: AuditRoutesDeps): void {
 	api.get<{ Querystring: Query }>('/audit', async ({ query }) => {
 		const filter = filterOf(query, ['limit', 'cursor']);
-		return trail.search(filter, { limit: countOf('limit', query['limit'], 50, 1000), ...(query['cursor'] === undefined ? {} : { cursor: query['cursor'] }) });
+		return trail.search(filter, {
+			limit: countOf('limit', query['limit'], 50, 1000),
+			...(query['cursor'] === undefined ? {} : { cursor: query['cursor'] }),
+		});
 	});
 
 	api.get<{ Params: { callId: string } }>('/audit/calls/:callId', async ({ params }) => ({ events: await trail.call(params.callId) }));
@@ -66,7 +72,12 @@ export function auditRoutes(api: FastifyInstance, { trail, isSignedIn }: AuditRo
 		const last = countOf('last', query['last'], 0, 1000);
 		const stop = new AbortController();
 		const { session } = person;
-		await sendEvents(reply, asEvents(trail.tail(filter, { last, signal: stop.signal })), stop, async () => session === undefined || isSignedIn(session));
+		await sendEvents(
+			reply,
+			asEvents(trail.tail(filter, { last, signal: stop.signal })),
+			stop,
+			async () => session === undefined || isSignedIn(session),
+		);
 	});
 }
 

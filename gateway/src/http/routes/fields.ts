@@ -13,7 +13,8 @@ export function fields(body: unknown, known: readonly string[]): JsonObject {
 export function optionalText(body: JsonObject, name: string, maxCharacters = 1000): string | undefined {
 	const value = body[name];
 	if (value === undefined) return undefined;
-	if (typeof value !== 'string' || value.length > maxCharacters) throw new ToolGateError('BAD_INPUT', `${name}: expected a text of at most ${maxCharacters} characters`);
+	if (typeof value !== 'string' || value.length > maxCharacters)
+		throw new ToolGateError('BAD_INPUT', `${name}: expected a text of at most ${maxCharacters} characters`);
 	return value;
 }
 

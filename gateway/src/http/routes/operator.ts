@@ -35,14 +35,23 @@ export function operatorRoutes(api: FastifyInstance, { policy, tokens, tools, re
 	api.post('/policy/reload', async (request) => {
 		const body = fields(request.body, ['force']);
 		const force = body['force'] !== undefined && requiredFlag(body, 'force');
-		if (force) await recordAct({ what: 'policy reload forced', message: `the bundle of ${policy.status().source}, whatever its version`, detail: {} });
+		if (force)
+			await recordAct({
+				what: 'policy reload forced',
+				message: `the bundle of ${policy.status().source}, whatever its version`,
+				detail: {},
+			});
 		return policy.reload({ force });
 	});
 	api.post('/policy/rollback', async (request) => {
 		fields(request.body, []);
 		const { active, previous } = policy.status();
 		if (active !== undefined && previous !== undefined) {
-			await recordAct({ what: 'policy rollback', message: `from revision ${active.revision} to ${previous.revision}`, detail: { from: active.digest, to: previous.digest } });
+			await recordAct({
+				what: 'policy rollback',
+				message: `from revision ${active.revision} to ${previous.revision}`,
+				detail: { from: active.digest, to: previous.digest },
+			});
 		}
 		return policy.rollback();
 	});

@@ -133,7 +133,8 @@ export class LegacyEndpoint {
 			throw new ToolGateError('PROTOCOL_VERSION', `MCP-Protocol-Version is not one of ${LEGACY_VERSIONS.join(', ')}`);
 		}
 		const id = headers['mcp-session-id'];
-		if (typeof id !== 'string' || id === '') throw new ToolGateError('SESSION_REQUIRED', 'Mcp-Session-Id is missing: send initialize first, then the id from its answer');
+		if (typeof id !== 'string' || id === '')
+			throw new ToolGateError('SESSION_REQUIRED', 'Mcp-Session-Id is missing: send initialize first, then the id from its answer');
 		const session = await this.#sessions.find(id, identity.principal.id, upstream);
 		if (session === undefined) throw new ToolGateError('SESSION_UNKNOWN', 'the session is unknown or has ended: send initialize again');
 		return session;
@@ -143,7 +144,8 @@ export class LegacyEndpoint {
 		switch (method) {
 			case 'notifications/cancelled': {
 				const { requestId, reason } = params;
-				if (typeof requestId === 'string' || typeof requestId === 'number') session.underWay.get(requestId)?.cancel(typeof reason === 'string' ? reason : undefined);
+				if (typeof requestId === 'string' || typeof requestId === 'number')
+					session.underWay.get(requestId)?.cancel(typeof reason === 'string' ? reason : undefined);
 				return;
 			}
 			case 'notifications/initialized':
@@ -157,7 +159,8 @@ export class LegacyEndpoint {
 	}
 
 	async #request(request: RpcRequest, session: Session, exchange: Exchange, unreadable: ArgumentProblem | undefined): Promise<PostAnswer> {
-		if (session.underWay.has(request.id)) throw new ToolGateError('INVALID_REQUEST', `a request with the id ${JSON.stringify(request.id)} is still under way`);
+		if (session.underWay.has(request.id))
+			throw new ToolGateError('INVALID_REQUEST', `a request with the id ${JSON.stringify(request.id)} is still under way`);
 		const caller = callerOf(session, exchange);
 		const reply = new Reply(session, {
 			accepts: readAccept(exchange.headers.accept),

@@ -20,7 +20,8 @@ export class News {
 	/** Tells every agent of the lists that it was offered. */
 	listsChanged(changed: ReadonlySet<ListKind>): void {
 		for (const session of this.#sessions) {
-			for (const kind of changed) if (kind in session.offers) session.standing?.send({ jsonrpc: '2.0', method: `notifications/${kind}/list_changed` });
+			for (const kind of changed)
+				if (kind in session.offers) session.standing?.send({ jsonrpc: '2.0', method: `notifications/${kind}/list_changed` });
 		}
 	}
 

@@ -27,7 +27,10 @@ export class Reply implements Downstream {
 	/** Called when the agent cancels. */
 	onCancel: (() => void) | undefined;
 
-	constructor(session: Session, { accepts, streamAfterMs, openStream }: { accepts: Accepts; streamAfterMs: number; openStream: () => ServerResponse }) {
+	constructor(
+		session: Session,
+		{ accepts, streamAfterMs, openStream }: { accepts: Accepts; streamAfterMs: number; openStream: () => ServerResponse },
+	) {
 		this.#session = session;
 		this.#accepts = accepts;
 		this.#openStream = openStream;

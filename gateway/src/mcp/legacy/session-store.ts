@@ -79,7 +79,10 @@ export class SqlSessionStore implements SessionStore {
 	}
 
 	async end(id: string): Promise<void> {
-		await this.#sql.query(`WITH ended AS (DELETE FROM agent_sessions WHERE id = $1 RETURNING id) SELECT pg_notify('${CHANNEL}', id) FROM ended`, [id]);
+		await this.#sql.query(
+			`WITH ended AS (DELETE FROM agent_sessions WHERE id = $1 RETURNING id) SELECT pg_notify('${CHANNEL}', id) FROM ended`,
+			[id],
+		);
 	}
 
 	async prune(): Promise<void> {

@@ -61,7 +61,11 @@ export class Sessions {
 	/** Makes the session outlive this process. Without its store it does not, and is as good as any otherwise. */
 	async keep({ id, principalId, upstream, offers }: Session, { protocolVersion, capabilities, clientInfo }: JsonObject): Promise<void> {
 		const { store, limits, onFault } = this.#options;
-		const params: JsonObject = { protocolVersion: protocolVersion!, ...(capabilities === undefined ? {} : { capabilities }), ...(clientInfo === undefined ? {} : { clientInfo }) };
+		const params: JsonObject = {
+			protocolVersion: protocolVersion!,
+			...(capabilities === undefined ? {} : { capabilities }),
+			...(clientInfo === undefined ? {} : { clientInfo }),
+		};
 		await store.add({ id, principalId, upstream, params, offers }, limits.perPrincipal).catch(onFault);
 	}
 

@@ -56,13 +56,26 @@ export class ModernEndpoint {
 			const caller = callerOf(envelope, exchange);
 			const accepts = readAccept(exchange.headers.accept);
 			if (message.method === 'subscriptions/listen') {
-				if (!accepts.events) throw new ToolGateError('INVALID_REQUEST', 'subscriptions/listen answers with events: Accept has to list text/event-stream');
+				if (!accepts.events)
+					throw new ToolGateError('INVALID_REQUEST', 'subscriptions/listen answers with events: Accept has to list text/event-stream');
 				await this.#listening.listen(message, caller, exchange);
 				return 'streamed';
 			}
-			const own = (reply = new ModernReply({ envelope, accepts, streams: this.#streams, streamAfterMs: this.#options.keepAliveMs, openStream: exchange.openStream }));
+			const own = (reply = new ModernReply({
+				envelope,
+				accepts,
+				streams: this.#streams,
+				streamAfterMs: this.#options.keepAliveMs,
+				openStream: exchange.openStream,
+			}));
 			exchange.onDisconnect(() => own.cancel());
-			const body = await this.#requests.answer(message, { caller, upstream: exchange.upstream, reply, headers: exchange.headers, unreadable });
+			const body = await this.#requests.answer(message, {
+				caller,
+				upstream: exchange.upstream,
+				reply,
+				headers: exchange.headers,
+				unreadable,
+			});
 			return reply.finish({ status: 200, body });
 		} catch (error) {
 			const answer = this.#errorOf(message, error);

@@ -18,7 +18,12 @@ export interface Envelope {
 /** @throws {ToolGateError} INVALID_ENVELOPE: a key of `_meta` is missing or of the wrong kind; HEADER_MISMATCH; UNSUPPORTED_REVISION */
 export function readEnvelope({ method, params }: RpcRequest, headers: IncomingHttpHeaders): Envelope {
 	const meta = isObject(params['_meta']) ? params['_meta'] : {};
-	const { [META.protocolVersion]: revision, [META.clientCapabilities]: capabilities, [META.clientInfo]: info, [META.logLevel]: logLevel } = meta;
+	const {
+		[META.protocolVersion]: revision,
+		[META.clientCapabilities]: capabilities,
+		[META.clientInfo]: info,
+		[META.logLevel]: logLevel,
+	} = meta;
 	if (typeof revision !== 'string') throw invalid(META.protocolVersion, revision, 'a text');
 	if (!isObject(capabilities)) throw invalid(META.clientCapabilities, capabilities, 'an object');
 	if (info !== undefined && !isObject(info)) throw invalid(META.clientInfo, info, 'an object');
@@ -26,7 +31,9 @@ export function readEnvelope({ method, params }: RpcRequest, headers: IncomingHt
 
 	demandEqual('MCP-Protocol-Version', headers['mcp-protocol-version'], revision, META.protocolVersion);
 	if (revision !== REVISION) {
-		throw new ToolGateError('UNSUPPORTED_REVISION', `MCP ${revision.slice(0, 40)} is not spoken here without a session`, { data: { supported: [REVISION], requested: revision } });
+		throw new ToolGateError('UNSUPPORTED_REVISION', `MCP ${revision.slice(0, 40)} is not spoken here without a session`, {
+			data: { supported: [REVISION], requested: revision },
+		});
 	}
 	demandEqual('Mcp-Method', headers['mcp-method'], method, 'method');
 	const member = Object.hasOwn(NAMED_BY, method) ? (NAMED_BY[method] as string) : undefined;
@@ -53,7 +60,8 @@ export function demandParameterHeaders(expected: readonly string[], headers: Inc
 		const value = decoded(name, expected[i + 1]) as string;
 		const sent = decoded(name, headers[name.toLowerCase()]);
 		// `42.0` and `42` are one number.
-		if (sent !== value && (sent === undefined || !/^-?\d+(\.\d+)?$/.test(sent) || Number(sent) !== Number(value))) throw mismatch(name, sent, value, 'the argument');
+		if (sent !== value && (sent === undefined || !/^-?\d+(\.\d+)?$/.test(sent) || Number(sent) !== Number(value)))
+			throw mismatch(name, sent, value, 'the argument');
 	}
 }
 
@@ -63,7 +71,10 @@ function demandEqual(header: string, sent: string | string[] | undefined, expect
 
 function mismatch(header: string, sent: string | string[] | undefined, expected: string, of: string): ToolGateError {
 	const said = sent === undefined ? 'is missing' : `says ${JSON.stringify(String(sent).slice(0, 100))}`;
-	return new ToolGateError('HEADER_MISMATCH', `the header ${header} ${said}, and ${of} in the body is ${JSON.stringify(expected.slice(0, 100))}`);
+	return new ToolGateError(
+		'HEADER_MISMATCH',
+		`the header ${header} ${said}, and ${of} in the body is ${JSON.stringify(expected.slice(0, 100))}`,
+	);
 }
 
 /** The text of a header value that may be in base64 (`=?base64?…?=`), because headers are ASCII. @throws {ToolGateError} HEADER_MISMATCH */
@@ -74,11 +85,16 @@ function decoded(header: string, value: string | string[] | undefined): string |
 	const bytes = Buffer.from(encoded, 'base64');
 	const text = bytes.toString();
 	// Only one way to write a text: readers that are more lenient must not see another one.
-	if (bytes.toString('base64') !== encoded || !Buffer.from(text).equals(bytes)) throw new ToolGateError('HEADER_MISMATCH', `the header ${header} is not text in base64`);
+	if (bytes.toString('base64') !== encoded || !Buffer.from(text).equals(bytes))
+		throw new ToolGateError('HEADER_MISMATCH', `the header ${header} is not text in base64`);
 	return text;
 }
 
 function invalid(key: string, value: JsonValue | undefined, kind: string): ToolGateError {
 	const problem = value === undefined ? 'missing' : `not ${kind}`;
-	return new ToolGateError('INVALID_ENVELOPE', `params._meta[${JSON.stringify(key)}] is ${problem}: every request of MCP ${REVISION} has it`, { data: { key, problem } });
+	return new ToolGateError(
+		'INVALID_ENVELOPE',
+		`params._meta[${JSON.stringify(key)}] is ${problem}: every request of MCP ${REVISION} has it`,
+		{ data: { key, problem } },
+	);
 }

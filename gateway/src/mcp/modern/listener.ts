@@ -67,7 +67,11 @@ export class Listener {
 
 	#say(method: string, params: JsonObject): void {
 		const { _meta } = withoutOwnMeta(params);
-		const message: JsonObject = { jsonrpc: '2.0', method, params: { ...params, _meta: { ...(isObject(_meta) ? _meta : {}), [META.subscriptionId]: this.id } } };
+		const message: JsonObject = {
+			jsonrpc: '2.0',
+			method,
+			params: { ...params, _meta: { ...(isObject(_meta) ? _meta : {}), [META.subscriptionId]: this.id } },
+		};
 		if (this.#stream !== undefined) this.#stream.send(message);
 		else if (this.#waiting.length < MAX_WAITING) this.#waiting.push(message);
 	}

@@ -21,7 +21,11 @@ export interface ListeningOptions {
 }
 
 const MAX_URIS = 100;
-const LIST_FILTERS = { toolsListChanged: 'tools', promptsListChanged: 'prompts', resourcesListChanged: 'resources' } as const satisfies Record<string, ListKind>;
+const LIST_FILTERS = {
+	toolsListChanged: 'tools',
+	promptsListChanged: 'prompts',
+	resourcesListChanged: 'resources',
+} as const satisfies Record<string, ListKind>;
 
 /** `subscriptions/listen`: streams on which agents without sessions hear of changes. */
 export class Listening {
@@ -52,7 +56,10 @@ export class Listening {
 			if (canSubscribe && asked.length > 0) await this.#subscribe(asked, { request, caller, session, listener });
 			if (!this.#open.has(session.id)) return;
 			const uris = [...listener.uris];
-			const honoured: JsonObject = { ...Object.fromEntries(lists.map(([name]) => [name, true])), ...(uris.length === 0 ? {} : { resourceSubscriptions: uris }) };
+			const honoured: JsonObject = {
+				...Object.fromEntries(lists.map(([name]) => [name, true])),
+				...(uris.length === 0 ? {} : { resourceSubscriptions: uris }),
+			};
 			const stream = this.#options.streams.open(openStream());
 			listener.begin(stream, honoured);
 			// Nothing will ever be said on it.
@@ -79,14 +86,23 @@ export class Listening {
 	}
 
 	/** Each resource is decided like a read; what is refused is not part of what is acknowledged. */
-	async #subscribe(uris: readonly string[], { request, caller, session, listener }: { request: RpcRequest; caller: Caller; session: AgentSession; listener: Listener }): Promise<void> {
+	async #subscribe(
+		uris: readonly string[],
+		{ request, caller, session, listener }: { request: RpcRequest; caller: Caller; session: AgentSession; listener: Listener },
+	): Promise<void> {
 		const { gate, calls } = this.#options;
 		const downstream = { notify: () => {}, cancelled: listener.gone };
-		await gate.openSession(session, { capabilities: {}, clientInfo: { name: caller.agent.name ?? caller.agent.id, version: caller.agent.version ?? '' } });
+		await gate.openSession(session, {
+			capabilities: {},
+			clientInfo: { name: caller.agent.name ?? caller.agent.id, version: caller.agent.version ?? '' },
+		});
 		for (const uri of uris) {
 			const { _meta = {} } = request.params;
 			const message: JsonObject = { jsonrpc: '2.0', id: request.id, method: 'resources/subscribe', params: { uri, _meta } };
-			const subscribing = readRelayed({ ...request, method: 'resources/subscribe', params: message['params'] as JsonObject, message }, { caller, downstream });
+			const subscribing = readRelayed(
+				{ ...request, method: 'resources/subscribe', params: message['params'] as JsonObject, message },
+				{ caller, downstream },
+			);
 			const outcome = await calls.decide({ ...subscribing, upstreamSession: session.id, waits: false }, session.upstream);
 			if (outcome.kind === 'answered' && 'result' in outcome.answer) listener.uris.add(uri);
 		}
@@ -96,7 +112,8 @@ export class Listening {
 		const { total, perPrincipal } = this.#options.limits;
 		let own = 0;
 		for (const { caller } of this.#open.values()) if (caller.principal.id === principalId) own++;
-		if (own >= perPrincipal || this.#open.size >= total) throw new ToolGateError('TOO_MANY_STREAMS', `${own} streams of ${principalId} are open: close one first`);
+		if (own >= perPrincipal || this.#open.size >= total)
+			throw new ToolGateError('TOO_MANY_STREAMS', `${own} streams of ${principalId} are open: close one first`);
 	}
 
 	#end(session: AgentSession, listener: Listener): void {
@@ -115,6 +132,7 @@ const endOf = (id: RequestId): JsonObject => toModern(id, 'subscriptions/listen'
 
 function urisOf(value: JsonValue | undefined): string[] {
 	if (value === undefined) return [];
-	if (!Array.isArray(value) || value.length > MAX_URIS) throw new ToolGateError('INVALID_PARAMS', `params.notifications.resourceSubscriptions is not a list of at most ${MAX_URIS} URIs`);
+	if (!Array.isArray(value) || value.length > MAX_URIS)
+		throw new ToolGateError('INVALID_PARAMS', `params.notifications.resourceSubscriptions is not a list of at most ${MAX_URIS} URIs`);
 	return [...new Set(value.map((uri, index) => uriOf(uri, `params.notifications.resourceSubscriptions[${index}]`)))];
 }

@@ -79,5 +79,6 @@ export class ModernRequests {
 /** An upstream that needs more of the agent than the agent declared says so, as itself. @throws {ToolGateError} CLIENT_CAPABILITY */
 function demandCapabilities({ text, requiredCapabilities = {} }: Refusal, declared: JsonObject): void {
 	const missing = Object.entries(requiredCapabilities).filter(([kind]) => !Object.hasOwn(declared, kind));
-	if (missing.length > 0) throw new ToolGateError('CLIENT_CAPABILITY', text, { data: { requiredCapabilities: Object.fromEntries(missing) } });
+	if (missing.length > 0)
+		throw new ToolGateError('CLIENT_CAPABILITY', text, { data: { requiredCapabilities: Object.fromEntries(missing) } });
 }

@@ -8,7 +8,14 @@ import { META } from './revision.ts';
 
 /** What one caller was shown is for nobody else, and rules and pins change: nobody keeps it for long. */
 const MAX_TTL_MS = 30_000;
-const CACHEABLE: ReadonlySet<string> = new Set(['tools/list', 'resources/list', 'resources/templates/list', 'prompts/list', 'resources/read', 'server/discover']);
+const CACHEABLE: ReadonlySet<string> = new Set([
+	'tools/list',
+	'resources/list',
+	'resources/templates/list',
+	'prompts/list',
+	'resources/read',
+	'server/discover',
+]);
 const LISTS_OF_OURS_TTL_MS = MAX_TTL_MS;
 
 const INVALID_PARAMS = -32602;
