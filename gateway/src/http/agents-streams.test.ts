@@ -1,5 +1,7 @@
 import { connect } from 'node:net';
 import t from 'tap';
+import type { JsonObject } from '../domain.ts';
+import { refusals } from '../refusals.ts';
 import { call, EVENTS, initialize, listen, ok } from './agents-fixture.ts';
 
 t.test('an answer becomes a stream when a notification of its call comes first, and only where events are accepted', async (t) => {
@@ -99,6 +101,48 @@ t.test('the standing stream carries list changes, at most one a second; a second
 	const told = await second.next();
 	t.match(told, /^id: 2-1[\s\S]*list_changed/, 'the changes within the second came as one');
 	second.close();
+});
+
+t.test('what belongs to no call goes to the standing stream of the session that asked for it, and may still see it', async (t) => {
+	const { send, begin, open, mcp, gate, dropped } = await listen(t);
+	gate.onDescribe = () => ({ protocolVersion: '2025-11-25', capabilities: { resources: { subscribe: true }, prompts: {}, logging: {} }, serverInfo: { name: 'x', version: '1' } });
+	const headers = await begin();
+	const session = headers['mcp-session-id'] as string;
+	const tell = (method: string, params: JsonObject, to: string | undefined) => mcp.notified('one', to, { jsonrpc: '2.0', method: `notifications/${method}`, params });
+	tell('resources/updated', { uri: 'a:b' }, session);
+	t.strictSame(dropped, ['notifications/resources/updated'], 'nobody listens yet');
+	const stream = await open('GET', headers);
+	await stream.next();
+	const ask = (id: number, method: string, params: JsonObject) => send('POST', { headers, body: { jsonrpc: '2.0', id, method, params } });
+	tell('resources/updated', { uri: 'a:b' }, session);
+	gate.onCall = ({ name }) => (name === 'a:secret' ? refusals.unknownResource(name) : ok('subscribed'));
+	await ask(1, 'resources/subscribe', { uri: 'a:b' });
+	await ask(2, 'resources/subscribe', { uri: 'a:secret' });
+	tell('resources/updated', { uri: 'a:secret' }, session);
+	tell('resources/updated', { uri: 'a:bc' }, session);
+	gate.visible = () => false;
+	tell('resources/updated', { uri: 'a:b' }, session);
+	gate.visible = () => true;
+	tell('resources/updated', { uri: 'a:b/part', _meta: { 'dev.toolgate/x': 1 } }, session);
+	const first = await stream.next();
+	t.match(first, /resources\/updated.*"uri":"a:b\/part"/, 'nothing that was not granted, or not any more');
+	t.notMatch(first, 'dev.toolgate');
+	await ask(3, 'logging/setLevel', { level: 'error' });
+	t.strictSame(gate.told, ['level error']);
+	tell('message', { level: 'info', data: 'chatter' }, session);
+	tell('message', { level: 'error', data: 'news' }, (await begin())['mcp-session-id']);
+	tell('message', { level: 'error', data: 'nobody' }, undefined);
+	tell('progress', { progressToken: 1, progress: 1 }, session);
+	tell('message', { level: 'error', data: 'bad' }, session);
+	t.match(await stream.next(), '"data":"bad"');
+	mcp.listsChanged();
+	t.match([await stream.next(), await stream.next()].join(), /resources\/list_changed[\s\S]*prompts\/list_changed/, 'only lists that it was offered');
+	await ask(4, 'resources/unsubscribe', { uri: 'a:b' });
+	await ask(5, 'resources/unsubscribe', { uri: 'a:secret' });
+	t.strictSame(gate.told, ['level error', 'unsubscribe a:b'], 'what was never granted is not passed on');
+	await send('POST', { headers, body: { jsonrpc: '2.0', method: 'notifications/roots/list_changed' } });
+	t.equal(gate.told.at(-1), 'notifications/roots/list_changed');
+	stream.close();
 });
 
 t.test('a cancellation reaches its call at once and gets no response', async (t) => {
