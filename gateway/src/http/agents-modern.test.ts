@@ -418,7 +418,7 @@ t.test('an agent listens for the changes that it may hear of, and every message 
 		params: { uri: 'a:b', _meta: { x: 1, ..._meta } },
 	});
 	gate.visible = () => false;
-	updated('a:b/part');
+	updated('a:b/hidden');
 	gate.visible = () => true;
 	updated('a:b/part');
 	t.match(await nextMessage(stream), { params: { uri: 'a:b/part' } }, 'not while a rule forbids it');
