@@ -129,15 +129,9 @@ t.test('an SDK v1 client that never opens a GET stream uses every feature of a r
 	await client.sendRootsListChanged();
 });
 
-t.test('an SDK v2 client that asks for the modern era first completes elicitation, sampling, progress and cancellation', async (t) => {
+t.test('an SDK v2 client that asks for the modern era first reads from a server of the other one, and hears how far it is', async (t) => {
 	const { mcpUrl } = await gatewayBefore(t);
 	const client = new ClientV2({ name: 'v2', version: '1' }, { capabilities, versionNegotiation: { mode: 'auto' } });
-	client.setRequestHandler('elicitation/create', async () => ({ action: 'accept', content: { name: 'Ada', check: true } }));
-	client.setRequestHandler('sampling/createMessage', async () => ({
-		role: 'assistant',
-		model: 'm',
-		content: { type: 'text', text: 'a sample' },
-	}));
 	await client.connect(new TransportV2(new URL(mcpUrl), { fetch: withoutGet }));
 	t.teardown(() => client.close());
 	t.match(await client.readResource({ uri: `${DOCUMENTS}features.md` }), { contents: [{ text: /\w/ }] });
@@ -200,6 +194,20 @@ t.test('lists show what a request would reach; what is hidden answers as what is
 		t.match((await agent.request(method, params as never))['error'], { code: -32602 }, `${method} ${JSON.stringify(params).slice(0, 60)}`);
 	}
 	t.match((await agent.request('tasks/list'))['error'], { code: -32601 });
+});
+
+t.test('the default policy grants nothing but tools', async (t) => {
+	const { mcpUrl } = await build(t, { upstreams: { stripe: { url: (await everythingOverHttp(t)).url } } });
+	const agent = await openAgent(mcpUrl);
+	for (const [method, member] of [
+		['resources/list', 'resources'],
+		['resources/templates/list', 'resourceTemplates'],
+		['prompts/list', 'prompts'],
+	] as const) {
+		t.strictSame((await agent.request(method))['result'], { [member]: [] });
+	}
+	t.match((await agent.request('resources/read', { uri: `${DOCUMENTS}features.md` }))['error'], { code: -32002 });
+	t.match((await agent.request('prompts/get', { name: 'simple-prompt' }))['error'], { code: -32602 });
 });
 
 t.test('a prompt waits for a person as a tool call does; what goes up is the sent form', async (t) => {
