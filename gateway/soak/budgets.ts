@@ -49,7 +49,7 @@ export async function soakBudgets({ dsn, attempts, kills, seed, say }: BudgetSoa
 	let isOver = false;
 
 	const start = (n: number): ChildProcess => {
-		const task: ReserverTask = { dsn, seed: seed + n + 1_000 * killed, earlier: made };
+		const task: ReserverTask = { dsn, seed: seed + n + 1_000 * killed, earlier: Math.floor(made / PROCESSES) };
 		const child = spawn(
 			process.execPath,
 			['--import', DIE_WITH_PARENT, new URL('./reserver.ts', import.meta.url).pathname, JSON.stringify(task)],
@@ -81,10 +81,11 @@ export async function soakBudgets({ dsn, attempts, kills, seed, say }: BudgetSoa
 
 	// As if the leases of the killed had run out: what they left open is closed.
 	await sql.query('UPDATE processes SET lease_until = clock_timestamp()', []);
-	const { processId } = await holdLease(sql, { onLost: (why) => violations.push(why) });
-	const survivor = await createAdmission({ sql, stream: processId, keys, onFault: (error) => violations.push(String(error)) });
+	const lease = await holdLease(sql, { onLost: (why) => violations.push(why) });
+	const survivor = await createAdmission({ sql, stream: lease.processId, keys, onFault: (error) => violations.push(String(error)) });
 	await survivor.recover();
 	await survivor.close();
+	await lease.end();
 	most = Math.max(most, await mostHeld(sql, violations));
 	const counted = await count(sql, violations);
 	await sql.close();

@@ -240,7 +240,10 @@ t.test('the wait comes before the budget, and everything before it runs again wh
 });
 
 t.test('an answer that asks the agent something is not kept for a replay: its repeat has more to say', async (t) => {
-	const h = harness({ decisions: [ask, allow], answer: { kind: 'answered', message: { result: { resultType: 'input_required', inputRequests: {} } }, bytes: 3 } });
+	const h = harness({
+		decisions: [ask, allow],
+		answer: { kind: 'answered', message: { result: { resultType: 'input_required', inputRequests: {} } }, bytes: 3 },
+	});
 	t.match(await h.run(), { kind: 'answered', word: 'ok' });
 	t.equal(h.settlements[0]?.answer, undefined);
 });

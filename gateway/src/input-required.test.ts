@@ -11,7 +11,11 @@ function call(more: Partial<UpstreamCall> & { method?: string; declared?: JsonOb
 	return { upstream: 'shop', era: 'modern', message: { jsonrpc: '2.0', id: 1, method }, downstream, ...rest };
 }
 
-const asks = (inputRequests?: JsonObject): UpstreamAnswer => ({ kind: 'answered', bytes: 9, message: { jsonrpc: '2.0', id: 1, result: { resultType: 'input_required', ...(inputRequests === undefined ? {} : { inputRequests }) } } });
+const asks = (inputRequests?: JsonObject): UpstreamAnswer => ({
+	kind: 'answered',
+	bytes: 9,
+	message: { jsonrpc: '2.0', id: 1, result: { resultType: 'input_required', ...(inputRequests === undefined ? {} : { inputRequests }) } },
+});
 const elicitation = asks({ q: { method: 'elicitation/create', params: {} } });
 
 t.test('what an agent declared and the configuration allows is asked; everything else passes too', async (t) => {
@@ -41,5 +45,7 @@ t.test('what nobody would answer becomes a result that says so, or an error wher
 	for (const [answer, request, allowed, says] of cases) {
 		t.match(answerable(answer, request, allowed), { kind: 'answered', message: { result: { isError: true, content: [{ text: says }] } } });
 	}
-	t.match(answerable(elicitation, call({ method: 'prompts/get', declared: {} }), EVERYTHING), { message: { error: { code: -32603, message: /did not declare/ } } });
+	t.match(answerable(elicitation, call({ method: 'prompts/get', declared: {} }), EVERYTHING), {
+		message: { error: { code: -32603, message: /did not declare/ } },
+	});
 });

@@ -105,10 +105,15 @@ t.test('the standing stream carries list changes, at most one a second; a second
 
 t.test('what belongs to no call goes to the standing stream of the session that asked for it, and may still see it', async (t) => {
 	const { send, begin, open, mcp, gate, dropped } = await listen(t);
-	gate.onDescribe = () => ({ protocolVersion: '2025-11-25', capabilities: { resources: { subscribe: true }, prompts: {}, logging: {} }, serverInfo: { name: 'x', version: '1' } });
+	gate.onDescribe = () => ({
+		protocolVersion: '2025-11-25',
+		capabilities: { resources: { subscribe: true }, prompts: {}, logging: {} },
+		serverInfo: { name: 'x', version: '1' },
+	});
 	const headers = await begin();
 	const session = headers['mcp-session-id'] as string;
-	const tell = (method: string, params: JsonObject, to: string | undefined) => mcp.notified('one', to, { jsonrpc: '2.0', method: `notifications/${method}`, params });
+	const tell = (method: string, params: JsonObject, to: string | undefined) =>
+		mcp.notified('one', to, { jsonrpc: '2.0', method: `notifications/${method}`, params });
 	tell('resources/updated', { uri: 'a:b' }, session);
 	t.strictSame(dropped, ['notifications/resources/updated'], 'nobody listens yet');
 	const stream = await open('GET', headers);
@@ -136,7 +141,11 @@ t.test('what belongs to no call goes to the standing stream of the session that 
 	tell('message', { level: 'error', data: 'bad' }, session);
 	t.match(await stream.next(), '"data":"bad"');
 	mcp.listsChanged();
-	t.match([await stream.next(), await stream.next()].join(), /resources\/list_changed[\s\S]*prompts\/list_changed/, 'only lists that it was offered');
+	t.match(
+		[await stream.next(), await stream.next()].join(),
+		/resources\/list_changed[\s\S]*prompts\/list_changed/,
+		'only lists that it was offered',
+	);
 	await ask(4, 'resources/unsubscribe', { uri: 'a:b' });
 	await ask(5, 'resources/unsubscribe', { uri: 'a:secret' });
 	t.strictSame(gate.told, ['level error', 'unsubscribe a:b'], 'what was never granted is not passed on');
