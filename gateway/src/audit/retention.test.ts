@@ -124,6 +124,15 @@ t.test('a new month begins by itself, and a clock that falls back begins no old 
 	}),
 );
 
+t.test('processes that begin a month at once make it once', async (t) => {
+	const database = await onServer(t);
+	const replicas = [await database.open(), await database.open(), await database.open()];
+	for (let month = 203001; month <= 203012; month++)
+		await Promise.all(replicas.map((sql) => sql.query('SELECT ensure_month($1)', [month])));
+	const months = await replicas[0]!.query(`SELECT FROM pg_class WHERE relname LIKE 'events_2030__'`, []);
+	t.equal(months.length, 12);
+});
+
 t.test('what is rare is found by an index, whatever is asked for', (t) =>
 	eachStore(t, async (t, database) => {
 		const { sql, stream } = await aProcess(database);
