@@ -57,7 +57,7 @@ export async function soakBudgets({ dsn, attempts, kills, seed, say }: BudgetSoa
 		);
 		child.on('message', (count: number) => (made += count));
 		child.once('exit', (code, signal) => {
-			if (signal === 'SIGKILL' && !isOver) children[n] = start(n);
+			if (signal === 'SIGKILL') children[n] = isOver ? child : start(n);
 			else if (code !== 0) violations.push(`a process ended with ${code ?? signal}`);
 		});
 		return child;
