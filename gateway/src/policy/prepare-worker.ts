@@ -1,3 +1,4 @@
+import { setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { PolicyError, ToolGateError } from '../errors.ts';
 import { openBundle } from './bundle.ts';
@@ -34,3 +35,4 @@ parentPort!.on('message', (task: PrepareTask) => {
 		.catch((error: unknown): PrepareAnswer => ({ kind: 'refused', why: refusalOf(error) }))
 		.then((result) => parentPort!.postMessage(result, result.kind === 'ready' ? [result.data.bytes.buffer as ArrayBuffer] : []));
 });
+setPriority(0, 10);

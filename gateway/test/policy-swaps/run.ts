@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { swapUnderLoad } from './swaps.ts';
+import { type Percentiles, swapUnderLoad } from './swaps.ts';
 
 /** `npm run policy:swaps [-- --swaps 1000 --rules 3000 --data-mb 2]`: many activations of a large policy under load, and what they cost. */
 try {
@@ -22,15 +22,16 @@ try {
 		dataBytes: whole('data-mb') * 1_000_000,
 		onSwap: (swap) => swap % 50 === 0 && console.error(`${swap} of ${swaps}`),
 	});
-	const { failures, mixed, decisions, moduleBytes, activationMs, delayMs, calmDelayMs, turnMs, rssMB } = figures;
+	const { failures, mixed, decisions, moduleBytes, activationMs, turnMs, calmTurnMs, turnCpuMs, rssMB } = figures;
 	const ms = (value: number): string => `${value.toFixed(1)} ms`;
+	const all = ({ p50, p99, p999, max }: Percentiles): string => `p50 ${ms(p50)}, p99 ${ms(p99)}, p99.9 ${ms(p999)}, max ${ms(max)}`;
 	const rows: [string, string][] = [
 		['swaps', `${swaps}, module ${(moduleBytes / 1e6).toFixed(2)} MB, data ${values['data-mb']} MB`],
 		['decisions', `${decisions}, ${failures.length} failed, ${mixed} of more than one bundle`],
 		['one activation', ms(activationMs)],
-		['longest turn of the loop, processor time', `${ms(turnMs.median)} in the median swap, ${ms(turnMs.max)} in the worst`],
-		['lateness of the loop', `p50 ${ms(delayMs.p50)}, p99 ${ms(delayMs.p99)}, max ${ms(delayMs.max)}`],
-		['without swaps', `p50 ${ms(calmDelayMs.p50)}, p99 ${ms(calmDelayMs.p99)}, max ${ms(calmDelayMs.max)}`],
+		['longest turn of the loop, processor time', `${ms(turnCpuMs.median)} in the median swap, ${ms(turnCpuMs.max)} in the worst`],
+		['length of a turn', all(turnMs)],
+		['without swaps', all(calmTurnMs)],
 		['memory after each tenth', `${rssMB.join(' ')} MB`],
 	];
 	for (const [name, value] of rows) console.log(`${name.padEnd(42)}${value}`);

@@ -2,7 +2,7 @@ import t from 'tap';
 import { swapUnderLoad } from './swaps.ts';
 
 t.test('fifty activations while decisions are asked for: none fails, each is of one bundle, none holds the loop up', async (t) => {
-	const { failures, mixed, decisions, turnMs, rssMB, delayMs, calmDelayMs } = await swapUnderLoad({
+	const { failures, mixed, decisions, turnCpuMs, rssMB, turnMs, calmTurnMs } = await swapUnderLoad({
 		swaps: 50,
 		rules: 50,
 		dataBytes: 200_000,
@@ -11,9 +11,9 @@ t.test('fifty activations while decisions are asked for: none fails, each is of 
 	t.equal(mixed, 0);
 	t.ok(decisions > 1_000, `${decisions} decisions`);
 	t.comment(
-		`longest turn ${JSON.stringify(turnMs)} ms, loop ${JSON.stringify(delayMs)} ms, calm ${JSON.stringify(calmDelayMs)} ms, memory ${rssMB.join(' ')} MB`,
+		`longest turn ${JSON.stringify(turnCpuMs)} ms of processor time, turns ${JSON.stringify(turnMs)} ms, calm ${JSON.stringify(calmTurnMs)} ms, memory ${rssMB.join(' ')} MB`,
 	);
-	// Processor time, since the lateness of the loop says as much about whoever else uses the machine.
-	t.ok(turnMs.median <= 5, `${turnMs.median} ms of processor time in the longest turn of a swap`);
+	// Processor time, since the length of a turn says as much about whoever else uses the machine.
+	t.ok(turnCpuMs.median <= 5, `${turnCpuMs.median} ms of processor time in the longest turn of a swap`);
 	t.ok(rssMB.at(-1)! < 2 * rssMB[0]!, `${rssMB.join(' ')} MB`);
 });

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { runOpa } from '../../../tools/opa/index.ts';
 import type { JsonObject } from '../../src/domain.ts';
@@ -27,14 +27,21 @@ export interface SwapFigures {
 	readonly moduleBytes: number;
 	/** Of one activation, the median. */
 	readonly activationMs: number;
-	/** Lateness of the event loop, whoever else uses the machine. */
-	readonly delayMs: { readonly p50: number; readonly p99: number; readonly max: number };
+	/** How long a turn of the event loop took during a swap, decisions included, whoever else used the machine meanwhile. */
+	readonly turnMs: Percentiles;
 	/** The same without any swap. */
-	readonly calmDelayMs: { readonly p50: number; readonly p99: number; readonly max: number };
+	readonly calmTurnMs: Percentiles;
 	/** Processor time of the longest turn of the loop during a swap: the median over all swaps, and the longest. */
-	readonly turnMs: { readonly median: number; readonly max: number };
+	readonly turnCpuMs: { readonly median: number; readonly max: number };
 	/** Memory after each tenth. */
 	readonly rssMB: readonly number[];
+}
+
+export interface Percentiles {
+	readonly p50: number;
+	readonly p99: number;
+	readonly p999: number;
+	readonly max: number;
 }
 
 /** Activates one bundle after the other while decisions are asked for all the time, in one thread as in a gateway. */
@@ -51,12 +58,10 @@ export async function swapUnderLoad(options: SwapOptions): Promise<SwapFigures> 
 	try {
 		await policy.start();
 		const load = new Load(policy, failures);
-		const delay = monitorEventLoopDelay({ resolution: 1 });
-		delay.enable();
-		for (let turn = 0; turn < 2_000; turn++) await nextTurn();
-		const calmDelayMs = percentiles(delay);
-		delay.disable();
-		delay.reset();
+		const calm = (load.turns = createHistogram());
+		while (calm.count < 2_000) await nextTurn();
+		load.turns = undefined;
+		const turns = createHistogram();
 		const [worstTurns, activations, rssMB]: [number[], number[], number[]] = [[], [], []];
 		const held: Judge[] = [];
 		for (let swap = 1; swap <= options.swaps; swap++) {
@@ -66,12 +71,12 @@ export async function swapUnderLoad(options: SwapOptions): Promise<SwapFigures> 
 			await nextTurn();
 			await nextTurn();
 			load.worstTurnMs = 0;
-			delay.enable();
+			load.turns = turns;
 			const began = performance.now();
 			await source.give(packed);
 			activations.push(performance.now() - began);
 			await nextTurn();
-			delay.disable();
+			load.turns = undefined;
 			worstTurns.push(load.worstTurnMs);
 			if (policy.judge().revision !== `r${swap}`) failures.push(policy.status().problem?.why ?? 'not activated');
 			// As a call does that was in flight since then: also one whose memory serves another by now.
@@ -87,9 +92,9 @@ export async function swapUnderLoad(options: SwapOptions): Promise<SwapFigures> 
 			mixed: load.mixed,
 			moduleBytes: modules[0]!.get('policy.wasm')!.length,
 			activationMs: median(activations),
-			delayMs: percentiles(delay),
-			calmDelayMs,
-			turnMs: { median: median(worstTurns), max: Math.max(...worstTurns) },
+			turnMs: percentiles(turns),
+			calmTurnMs: percentiles(calm),
+			turnCpuMs: { median: median(worstTurns), max: Math.max(...worstTurns) },
 			rssMB,
 		};
 	} finally {
@@ -103,6 +108,8 @@ class Load {
 	decisions = 0;
 	mixed = 0;
 	worstTurnMs = 0;
+	/** Where the length of each turn is recorded. */
+	turns: RecordableHistogram | undefined;
 	#isOver = false;
 	readonly #failures: string[];
 	readonly #flowing: Promise<void>;
@@ -131,9 +138,13 @@ class Load {
 
 	async #flow(policy: Policy): Promise<void> {
 		let before = process.threadCpuUsage();
+		let began = performance.now();
 		while (!this.#isOver) {
 			for (let call = 0; call < 3; call++) this.decide(policy.judge());
 			await nextTurn();
+			const now = performance.now();
+			this.turns?.record(Math.max(1, Math.round((now - began) * 1e6)));
+			began = now;
 			const used = process.threadCpuUsage(before);
 			this.worstTurnMs = Math.max(this.worstTurnMs, (used.user + used.system) / 1000);
 			before = process.threadCpuUsage();
@@ -209,8 +220,7 @@ const input: JsonObject = {
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 
-const percentiles = (delay: ReturnType<typeof monitorEventLoopDelay>) => ({
-	p50: delay.percentile(50) / 1e6,
-	p99: delay.percentile(99) / 1e6,
-	max: delay.max / 1e6,
-});
+function percentiles(turns: RecordableHistogram): Percentiles {
+	const [p50, p99, p999] = [50, 99, 99.9].map((share) => turns.percentile(share) / 1e6) as [number, number, number];
+	return { p50, p99, p999, max: turns.max / 1e6 };
+}
