@@ -2,6 +2,7 @@ import type { JsonObject, JsonValue } from '../domain.ts';
 import { isObject } from '../json-object.ts';
 import { type BundleFiles, digestOfFiles, readPacked, refuseBundle, unpackFiles } from './bundle-files.ts';
 import { parseExact } from './opa-json.ts';
+import { misplacedIn } from './rule-places.ts';
 import { type Signature, type Verification, verifySignature } from './signatures.ts';
 
 /** What the decision library has to offer; evaluated by name, never by index. */
@@ -72,19 +73,9 @@ function refuseForeign(files: BundleFiles): void {
 		if (/(?:^|\/)data\.ya?ml$|.\/data\.json$/.test(path))
 			refuseBundle(`${path}: only data.json at the top is read; opa build puts all data there`);
 		if (path === 'patch.json') refuseBundle('patch.json: a delta is not accepted, only a whole bundle');
-		const nested = path.endsWith('.rego') ? nestedPackage(bytes) : undefined;
-		if (nested !== undefined)
-			refuseBundle(`${path}: package ${nested} would never be asked; a team has one package, toolgate.rules.<team>`);
+		const misplaced = path.endsWith('.rego') ? misplacedIn(Buffer.from(bytes).toString('utf8')) : undefined;
+		if (misplaced !== undefined) refuseBundle(`${path}: ${misplaced}`);
 	}
-}
-
-/** The package of a source when it lies deeper than a team's. The compiled rules of such a package don't fire. */
-function nestedPackage(source: Uint8Array): string | undefined {
-	const first = Buffer.from(source)
-		.toString('utf8')
-		.split('\n')
-		.find((line) => line.trim() !== '' && !line.trimStart().startsWith('#'));
-	return /^\s*package\s+(toolgate\.rules\.[^.[\s#]+[.[][^\s#]*)/.exec(first ?? '')?.[1];
 }
 
 function refuseRulesInData({ toolgate }: JsonObject): void {
