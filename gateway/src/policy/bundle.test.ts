@@ -33,7 +33,6 @@ function paxRecord(text: string): string {
 }
 
 t.test('an archive gives back what was put into it, whatever the names and sizes', (t) => {
-	// Four of them always fit: three into the prefix, one into the name.
 	const step = fc.stringMatching(/^[a-z0-9_-]{1,50}$/);
 	const path = fc.array(step, { minLength: 1, maxLength: 4 }).map((steps) => steps.join('/'));
 	fc.assert(
@@ -93,19 +92,19 @@ t.test('an archive that is not one of plain files is refused by name', (t) => {
 	t.end();
 });
 
-t.test('any damage to a bundle is a refusal, never another throw', (t) => {
+t.test('any damage to a bundle is a refusal, or changes nothing of what is in it', (t) => {
 	const packed = bundleWith();
+	const { digest } = openBundle(packed);
 	fc.assert(
 		fc.property(fc.nat(packed.length - 1), fc.integer({ min: 1, max: 255 }), fc.boolean(), (at, flip, isCut) => {
 			const damaged = isCut ? packed.subarray(0, at) : Buffer.from(packed);
 			if (!isCut) damaged[at]! ^= flip;
 			try {
-				openBundle(damaged);
+				// There are bits that mean nothing: the time in a gzip header, the code of a symbol that does not occur.
+				return openBundle(damaged).digest === digest;
 			} catch (error) {
 				return (error as { code?: string }).code === 'BUNDLE';
 			}
-			// What a gzip header says of time and system counts for nothing.
-			return at < 10;
 		}),
 		{ numRuns: 200 },
 	);
