@@ -81,6 +81,7 @@ function harness(script: Script) {
 				return {
 					revision: 'r1',
 					patterns: {},
+					mayJudgeResults: false,
 					list: () => (steps.push('list'), script.hasAccess ?? true),
 					call: () => (steps.push('call'), decisions.shift() ?? allow),
 					result: () => {

@@ -22,6 +22,7 @@ import type { Judge } from './policy/judge.ts';
 import type { Obligations } from './policy/obligations.ts';
 import { refusals } from './refusals.ts';
 import type { UpstreamAnswer, UpstreamCall } from './upstreams/upstream-call.ts';
+import { withoutText } from './without-text.ts';
 
 export interface PathDeps {
 	/** @throws {PolicyError} there is no valid bundle. */
@@ -173,7 +174,7 @@ async function run<C extends Tool | Item>(call: DecidedRequest, asked: Asked<C>,
 			...(capability.kind === undefined ? { definition: capability.definition } : {}),
 			...(obligations.timeoutMs === undefined ? {} : { timeoutMs: obligations.timeoutMs }),
 			maxResultBytes: Math.min(obligations.maxResultBytes ?? Infinity, deps.limits.resultBytes),
-			downstream: call.downstream,
+			downstream: isResultJudged(judge, document) ? withoutText(call.downstream) : call.downstream,
 		});
 		record.answered(answer);
 		if (answer.kind !== 'answered') return refusals.fromUpstream(answer, capability.upstream, decision);
@@ -182,6 +183,10 @@ async function run<C extends Tool | Item>(call: DecidedRequest, asked: Asked<C>,
 		return judgeResult(answer.message, { capability, decision, input, judge, deps, record });
 	}
 }
+
+/** What is said before the result could say what rules are going to take out of it. */
+const isResultJudged = ({ mayJudgeResults }: Judge, { redactions }: DecisionDocument): boolean =>
+	mayJudgeResults || redactions.some(({ target }) => target === 'result');
 
 function sessionOf({ caller, upstreamSession = caller.session.id }: DecidedRequest): { sessionId?: string } {
 	return upstreamSession === undefined ? {} : { sessionId: upstreamSession };

@@ -11,6 +11,7 @@ import { answerable } from './input-required.ts';
 import { parameterHeaders } from './upstreams/modern/parameter-headers.ts';
 import type { Upstreams } from './upstreams/upstreams.ts';
 import { version } from './version.ts';
+import { isWithoutText } from './without-text.ts';
 import { wrapResult } from './wrap-uris.ts';
 
 export interface GateDeps extends PathDeps {
@@ -24,9 +25,16 @@ const SIDE_TIMEOUT_MS = 2_000;
 /** What the agents' side asks of the rest of the gateway. */
 export function createGate(deps: GateDeps): Gate {
 	const { capabilities, upstreams, policy, input } = deps;
+	/** Sessions in which an upstream was sent a call whose result is judged. */
+	const judged = new Set<string>();
 	const path: PathDeps = {
 		...deps,
-		upstreams: { call: async (call) => answerable(await upstreams.call(call), call, upstreams.mayAsk(call.upstream)) },
+		upstreams: {
+			async call(call) {
+				if (call.sessionId !== undefined && isWithoutText(call.downstream)) judged.add(call.sessionId);
+				return answerable(await upstreams.call(call), call, upstreams.mayAsk(call.upstream));
+			},
+		},
 	};
 	const within = (upstream: string | undefined) => (one: { readonly upstream: string } | undefined) =>
 		one !== undefined && (upstream === undefined || one.upstream === upstream);
@@ -149,6 +157,15 @@ export function createGate(deps: GateDeps): Gate {
 			}
 		},
 
+		mayHearTexts({ id }) {
+			try {
+				return !judged.has(id) && !policy.judge().mayJudgeResults;
+			} catch (error) {
+				if (error instanceof PolicyError) return false;
+				throw error;
+			}
+		},
+
 		async setLogLevel(session, level) {
 			const names = namesOf(session.upstream).filter((name) => 'logging' in capabilities.upstreamCapabilities(name));
 			await tellEach(session, names, { jsonrpc: '2.0', id: 0, method: 'logging/setLevel', params: { level } });
@@ -162,7 +179,10 @@ export function createGate(deps: GateDeps): Gate {
 
 		notify: (session, message) => upstreams.notify(session.id, message),
 
-		sessionEnded: ({ id }) => void upstreams.closeSession(id),
+		sessionEnded({ id }) {
+			judged.delete(id);
+			void upstreams.closeSession(id);
+		},
 	};
 
 	function wrapped(outcome: Outcome, method: string, upstream: string): Outcome {

@@ -34,6 +34,7 @@ function deps(tools: readonly Tool[], isVisible: (tool: string) => boolean = () 
 			judge: () => ({
 				revision: 'r',
 				patterns: {},
+				mayJudgeResults: false,
 				list: (input: JsonObject) => isVisible(input['tool'] as string),
 				call: () => t.fail('a list decides nothing else') as never,
 				result: () => t.fail('a list decides nothing else') as never,

@@ -54,6 +54,10 @@ export class FakeGate implements Gate {
 		this.calls.push(call);
 		return this.onCall(call);
 	}
+	mayHearTexts(): boolean {
+		return true;
+	}
+
 	isVisible(_caller: Caller, listedUri: string): boolean {
 		return this.visible(listedUri);
 	}

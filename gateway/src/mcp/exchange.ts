@@ -59,6 +59,8 @@ export interface Gate {
 	parameterHeaders(call: DecidedRequest, upstream: string | undefined): readonly string[];
 	/** Whether the caller may see the resource with this URI now. Never throws: where the policy can't decide, it may not. */
 	isVisible(caller: Caller, listedUri: string): boolean;
+	/** Whether the session may hear what an upstream says outside of calls: it may be about one whose result is judged. Never throws. */
+	mayHearTexts(session: AgentSession): boolean;
 	/** Tells the upstreams of a session which log messages it wants (`logging/setLevel`). Never throws. */
 	setLogLevel(session: AgentSession, level: string): Promise<void>;
 	/** Ends a subscription that was granted, by the URI that agents use. Never throws. */

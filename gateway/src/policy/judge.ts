@@ -12,6 +12,8 @@ export interface Judge {
 	readonly revision: string;
 	/** Patterns that the bundle names itself: a redaction means those of the bundle that demanded it. */
 	readonly patterns: Readonly<Record<string, Pattern>>;
+	/** Whether rules may have something to say of results. Where nobody can tell, they may. */
+	readonly mayJudgeResults: boolean;
 	/** May this principal see and reach the tool at all. */
 	list(input: JsonObject): boolean;
 	call(input: JsonObject): DecisionDocument;
@@ -26,12 +28,14 @@ const isDecision = new Ajv2020({ allErrors: false, strict: false, validateSchema
 export class EvaluatorJudge implements Judge {
 	readonly revision: string;
 	readonly patterns: Judge['patterns'];
+	readonly mayJudgeResults: boolean;
 	readonly #evaluator: Evaluator;
 
-	constructor(evaluator: Evaluator, revision: string, patterns: Judge['patterns'] = {}) {
+	constructor(evaluator: Evaluator, revision: string, patterns: Judge['patterns'] = {}, mayJudgeResults = true) {
 		this.#evaluator = evaluator;
 		this.revision = revision;
 		this.patterns = patterns;
+		this.mayJudgeResults = mayJudgeResults;
 	}
 
 	list(input: JsonObject): boolean {

@@ -8,6 +8,7 @@ import { createEvaluator } from './evaluator.ts';
 import { meter } from './metering/meter.ts';
 import { namedPatterns } from './patterns.ts';
 import type { PrepareAnswer, PrepareTask } from './prepare.ts';
+import { mayJudgeResults } from './result-rules.ts';
 import { selfTest } from './self-test.ts';
 
 async function answer({ packed, verification, gate, fuel }: PrepareTask): Promise<PrepareAnswer> {
@@ -21,7 +22,7 @@ async function answer({ packed, verification, gate, fuel }: PrepareTask): Promis
 	const evaluator = await createEvaluator(module, data, { builtins, fuel });
 	const image = evaluator.dataImage;
 	selfTest(evaluator, data);
-	return { kind: 'ready', header, module, data: image, patterns };
+	return { kind: 'ready', header, module, data: image, patterns, mayJudgeResults: mayJudgeResults(wasm) };
 }
 
 /** In one sentence, why a bundle is refused. */

@@ -45,6 +45,7 @@ export type PrepareAnswer =
 			readonly data: DataImage;
 			/** Name → RE2 expression. */
 			readonly patterns: Readonly<Record<string, string>>;
+			readonly mayJudgeResults: boolean;
 	  };
 
 const workerFile = new URL('./prepare-worker.ts', import.meta.url);
@@ -86,7 +87,8 @@ export class Preparation {
 				);
 				this.#made = [this.#made[1], evaluator];
 				warm(evaluator);
-				return { header: answer.header, judge: new EvaluatorJudge(evaluator, answer.header.revision, patternsOf(answer.patterns)) };
+				const { header, patterns, mayJudgeResults } = answer;
+				return { header, judge: new EvaluatorJudge(evaluator, header.revision, patternsOf(patterns), mayJudgeResults) };
 			}
 		}
 	}

@@ -10,9 +10,9 @@ import type { Sessions } from './sessions.ts';
 /** What belongs to no request and goes to the standing streams of sessions. */
 export class News {
 	readonly #sessions: Sessions;
-	readonly #gate: Pick<Gate, 'isVisible'>;
+	readonly #gate: Pick<Gate, 'isVisible' | 'mayHearTexts'>;
 
-	constructor(sessions: Sessions, gate: Pick<Gate, 'isVisible'>) {
+	constructor(sessions: Sessions, gate: Pick<Gate, 'isVisible' | 'mayHearTexts'>) {
 		this.#sessions = sessions;
 		this.#gate = gate;
 	}
@@ -38,7 +38,7 @@ export class News {
 	#isMeantFor(session: Session, method: unknown, params: JsonObject): boolean {
 		switch (method) {
 			case 'notifications/message':
-				return isWanted(params['level'], session.logLevel);
+				return isWanted(params['level'], session.logLevel) && this.#gate.mayHearTexts(session);
 			case 'notifications/elicitation/complete':
 				return true;
 			case 'notifications/resources/updated': {
