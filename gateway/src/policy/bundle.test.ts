@@ -7,25 +7,9 @@ import { runOpa } from '../../../tools/opa/index.ts';
 import type { JsonObject } from '../domain.ts';
 import { ENTRYPOINTS, openBundle, readBundle } from './bundle.ts';
 import { packFiles } from './bundle-files.ts';
-import { type Changes, bundleWith, defaultBundle, filesWith, unpackInto } from './bundle-fixture.ts';
+import { type Changes, bundleWith, defaultBundle, filesWith, tarEntry as entry, tarOf as archive, unpackInto } from './bundle-fixture.ts';
 import { readTar, TarError, writeTar } from './tar.ts';
 
-/** A header of that type and name, its checksum made right, followed by content. */
-function entry(name: string, options: { type?: string; content?: string; size?: number; prefix?: string; link?: string } = {}): Buffer {
-	const { type = '0', content = '', size = content.length, prefix = '', link = '' } = options;
-	const archive = writeTar([{ path: 'x', bytes: Buffer.from(content) }]).subarray(0, -1024);
-	archive.fill(0, 0, 100).write(name, 0);
-	archive.write(size.toString(8).padStart(11, '0'), 124);
-	archive.write(type, 156);
-	archive.write(link, 157);
-	archive.write(prefix, 345);
-	archive.write('        ', 148);
-	const sum = archive.subarray(0, 512).reduce((all, byte) => all + byte, 0);
-	archive.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
-	return archive;
-}
-const end = Buffer.alloc(1024);
-const archive = (...entries: Buffer[]): Buffer => Buffer.concat([...entries, end]);
 /** A record begins with its own length. */
 function paxRecord(text: string): string {
 	const length = [1, 2, 3].map((digits) => text.length + digits + 2).find((all, index) => String(all).length === index + 1);
