@@ -36,8 +36,14 @@ const tokenIn = (files: Files): string =>
 	(JSON.parse(Buffer.from(files.get('.signatures.json')!).toString()) as { signatures: [string] }).signatures[0];
 
 /** The files as `opa sign` signs them. */
-async function signedByOpa(t: Test, files: Files, algorithm: SignatureAlgorithm, claims?: object): Promise<Files> {
-	const folder = t.testdir({ bundle: {}, claims: JSON.stringify(claims ?? {}), key: pairOf(algorithm).privateKey });
+async function signedByOpa(
+	t: Test,
+	files: Files,
+	algorithm: SignatureAlgorithm,
+	claims?: object,
+	pair = pairOf(algorithm),
+): Promise<Files> {
+	const folder = t.testdir({ bundle: {}, claims: JSON.stringify(claims ?? {}), key: pair.privateKey });
 	const bundle = join(folder, 'bundle');
 	unpackInto(bundle, files);
 	const key = algorithm.startsWith('HS') ? secret : join(folder, 'key');
@@ -193,6 +199,26 @@ t.test('stripped, altered, added, taken away, of another key: each is refused by
 		{ signature: { scope: 'write' } },
 		"the bundle's own setting wins over the key's",
 	);
+});
+
+t.test('what opa sign has signed: stripped, altered, re-ordered, re-signed', async (t) => {
+	for (const [algorithm, stranger] of [
+		['RS256', otherRsa],
+		['ES256', ecPair()],
+	] as const) {
+		const unsigned = filesWith({ data: { b: 1, a: 2 } });
+		const files = await signedByOpa(t, unsigned, algorithm);
+		const verification = trusting({ key: pairOf(algorithm).publicKey, algorithm });
+		const reordered = open(new Map([...files].reverse()), verification);
+		t.match(reordered, { signature: { keyid: 'prod', algorithm }, digest: open(files, verification).digest }, 'the order says nothing');
+		const refused: [Files, RegExp][] = [
+			[unsigned, /the bundle is not signed/],
+			[new Map(files).set('data.json', Buffer.from('{"b": 1, "a": 3}')), /^data\.json is not what was signed/],
+			[await signedByOpa(t, filesWith({ data: { b: 1, a: 3 } }), algorithm, undefined, stranger), /the signature is not by the key prod/],
+		];
+		for (const [changed, message] of refused)
+			t.throws(() => open(changed, verification), { code: 'BUNDLE', message }, `${algorithm}: ${message}`);
+	}
 });
 
 t.test('re-ordered archives and re-written JSON are the same bundle; a signature for other files is not', (t) => {
