@@ -8,7 +8,7 @@ export interface TrailFilter {
 	readonly agent?: string;
 	readonly tool?: string;
 	readonly server?: string;
-	/** `budgetExceeded` finds what admission refused, and `allow` doesn't. */
+	/** `budgetExceeded` finds what admission refused, and `allow` doesn't. With an outcome: what so ended after it was so decided. */
 	readonly decision?: string;
 	readonly outcome?: string;
 	readonly rule?: string;
@@ -49,9 +49,12 @@ export function conditionOf(filter: TrailFilter, parameters: SqlParameter[]): st
 	const word = (text: string) => (/^\w{1,40}$/.test(text) ? `'${text}'` : place(column(text)));
 	if (filter.kind !== undefined) conditions.push(`e.kind = ${word(filter.kind)}`);
 	if (filter.outcome !== undefined) conditions.push(`e.outcome = ${word(filter.outcome)}`);
-	if (filter.decision === 'budgetExceeded') conditions.push(`(e.decision = 'budgetExceeded' OR e.admission = 'budgetExceeded')`);
-	else if (filter.decision !== undefined)
-		conditions.push(`e.decision = ${word(filter.decision)} AND e.admission NOT IN ('budgetExceeded', 'unclaimable')`);
+	if (filter.decision !== undefined) {
+		const decided = (of: string) => decisionCondition(of, filter.decision!, word);
+		// The two stand in different events of a call: the outcome's is the one that fits.
+		if (filter.outcome === undefined) conditions.push(decided('e'));
+		else conditions.push(`(${decided('e')} OR EXISTS (SELECT FROM events d WHERE d.call_id = e.call_id AND ${decided('d')}))`);
+	}
 	if (filter.sinceMs !== undefined) conditions.push(`e.time_ms >= ${place(filter.sinceMs)}`);
 	if (filter.untilMs !== undefined) conditions.push(`e.time_ms < ${place(filter.untilMs)}`);
 	// The body is JSON: what is looked for stands in it as JSON writes it.
@@ -64,6 +67,11 @@ export function conditionOf(filter: TrailFilter, parameters: SqlParameter[]): st
 			)}`,
 		);
 	return conditions.join(' AND ');
+}
+
+function decisionCondition(of: string, decision: string, word: (text: string) => string): string {
+	if (decision === 'budgetExceeded') return `(${of}.decision = 'budgetExceeded' OR ${of}.admission = 'budgetExceeded')`;
+	return `(${of}.decision = ${word(decision)} AND ${of}.admission NOT IN ('budgetExceeded', 'unclaimable'))`;
 }
 
 /** A place between two events, for the next page. */

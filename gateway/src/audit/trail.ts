@@ -1,5 +1,8 @@
+import { column } from '../store/event-row.ts';
 import type { Sql, SqlParameter } from '../store/sql.ts';
 import type { CheckpointKey } from './checkpoint.ts';
+import { type CountOptions, countOverTime, type CountsOverTime } from './counts.ts';
+import { type EntryPage, readEntries } from './entries.ts';
 import { conditionOf, type Cursor, readCursor, type TrailFilter, writeCursor } from './filter.ts';
 import { type EventRecord, RECORD_COLUMNS, type RecordedEvent, recordedEvent } from './recorded-event.ts';
 import { follow, headsNow } from './tail.ts';
@@ -21,6 +24,11 @@ export interface EventPage {
 export interface Trail {
 	/** A page stays what it was while new events arrive. @throws {ToolGateError} BAD_INPUT: the cursor */
 	search(filter: TrailFilter, page: { readonly limit: number; readonly cursor?: string }): Promise<EventPage>;
+	/** The same page with each call once, as a whole. @throws {ToolGateError} BAD_INPUT: the cursor */
+	entries(filter: TrailFilter, page: { readonly limit: number; readonly cursor?: string }): Promise<EntryPage>;
+	/** How often which word was said, over the time that the filter leaves. */
+	counts(filter: TrailFilter, options: CountOptions): Promise<CountsOverTime>;
+	event(stream: string, sequence: number): Promise<RecordedEvent | undefined>;
 	/** The events of one call, oldest first. */
 	call(callId: string): Promise<RecordedEvent[]>;
 	/** The last `last` events that fit, oldest first, then each new one until `signal` fires. None is left out or told twice. */
@@ -56,6 +64,18 @@ export function createTrail(sql: Sql, checkpointKeys: readonly CheckpointKey[] =
 			const events = rows.slice(0, limit).map(recordedEvent);
 			const last = rows.length > limit ? events.at(-1) : end;
 			return last === undefined ? { events } : { events, next: writeCursor(last) };
+		},
+
+		entries: (filter, page) => readEntries(sql, trail.search, filter, page),
+
+		counts: (filter, options) => countOverTime(sql, filter, options),
+
+		async event(stream, sequence) {
+			const [row] = await sql.query<EventRecord>(`SELECT ${RECORD_COLUMNS} FROM events e WHERE e.stream = $1 AND e.sequence = $2`, [
+				column(stream),
+				sequence,
+			]);
+			return row && recordedEvent(row);
 		},
 
 		async call(callId) {

@@ -10,7 +10,7 @@ export const CONSOLE_FOLDER = join(import.meta.dirname, '../../../ui/dist');
 /** Stands in the built page wherever a nonce belongs (`html.cspNonce` of its build). */
 const NONCE_PLACE = '__CSP_NONCE__';
 /** Addresses that the console itself tells apart; any other is not found. */
-const CLIENT_ROUTES = ['/', '/approvals', '/approvals/:id'];
+const CLIENT_ROUTES = ['/', '/approvals', '/approvals/:id', '/audit', '/audit/calls/:id', '/audit/events/:stream/:sequence', '/budgets'];
 
 const TYPES: Readonly<Record<string, string>> = {
 	'.css': 'text/css; charset=utf-8',

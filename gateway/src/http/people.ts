@@ -4,6 +4,7 @@ import { guardAnswers, serveConsole } from './console.ts';
 import { answerError } from './error-handler.ts';
 import { guardHosts } from './host-guard.ts';
 import { approvalRoutes, type ApprovalRoutesDeps } from './routes/approvals.ts';
+import { type AuditExplorerDeps, auditExplorerRoutes } from './routes/audit-explorer.ts';
 import { auditProofRoutes, type AuditProofRoutesDeps } from './routes/audit-proof.ts';
 import { auditRoutes, type AuditRoutesDeps } from './routes/audit.ts';
 import { budgetRoutes, type BudgetRoutesDeps } from './routes/budgets.ts';
@@ -22,12 +23,14 @@ export interface PartState {
 
 export interface PeopleDeps
 	extends Omit<ApprovalRoutesDeps, 'isSignedIn' | 'trail'>,
-		Omit<AuditRoutesDeps, 'isSignedIn'>,
+		Omit<AuditRoutesDeps, 'isSignedIn' | 'trail'>,
+		Omit<AuditExplorerDeps, 'trail'>,
 		AuditProofRoutesDeps,
 		BudgetRoutesDeps,
 		OperatorRoutesDeps,
 		Omit<IdentifyOptions, 'sessions'>,
 		Omit<SignInDeps, 'operator'> {
+	readonly trail: AuditRoutesDeps['trail'] & AuditExplorerDeps['trail'];
 	readonly allowedHosts: readonly string[];
 	readonly boundHost: string;
 	/** Folder of the built console. */
@@ -74,6 +77,7 @@ export function buildPeopleListener(deps: PeopleDeps): FastifyInstance {
 			sessionRoutes(api, deps);
 			approvalRoutes(api, { ...deps, isSignedIn });
 			auditRoutes(api, { ...deps, isSignedIn });
+			auditExplorerRoutes(api, deps);
 			auditProofRoutes(api, deps);
 			void api.register(async (operators) => {
 				operators.addHook('onRequest', demandOperator);

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { traceWords } from '../../audit/trace.ts';
 import type { EventPage, RecordedEvent, TrailFilter, VerifyReport } from '../../audit/trail.ts';
 import { ToolGateError } from '../../errors.ts';
 import { sendEvents, type ServerSentEvent } from '../server-sent-events.ts';
@@ -63,7 +64,10 @@ export function auditRoutes(api: FastifyInstance, { trail, isSignedIn }: AuditRo
 		});
 	});
 
-	api.get<{ Params: { callId: string } }>('/audit/calls/:callId', async ({ params }) => ({ events: await trail.call(params.callId) }));
+	api.get<{ Params: { callId: string } }>('/audit/calls/:callId', async ({ params }) => {
+		const events = await trail.call(params.callId);
+		return { events, words: traceWords(events) };
+	});
 
 	api.get('/audit/verify', async () => trail.verify());
 
