@@ -69,7 +69,7 @@ export function createGate(deps: GateDeps): Gate {
 			find: (name: string) => only(capabilities.find(name)),
 			findPrompt: (name: string) => only(capabilities.findPrompt(name)),
 			findResource: (uri: string) => only(capabilities.findResource(uri)),
-			findTemplate: (uri: string) => only(capabilities.resourceTemplates().find(({ listedName }) => listedName === uri)),
+			findTemplate: (uri: string) => only(capabilities.findTemplate(uri)),
 		};
 	};
 
@@ -185,10 +185,17 @@ export function createGate(deps: GateDeps): Gate {
 		},
 	};
 
+	/** The outcome with the URIs in it as agents can ask for them; what it names they may ask for. */
 	function wrapped(outcome: Outcome, method: string, upstream: string): Outcome {
 		const { naming } = capabilities;
-		if (!naming.isPrefixed || outcome.kind !== 'answered' || !('result' in outcome.answer)) return outcome;
-		return { ...outcome, answer: { result: wrapResult(method, outcome.answer.result, (uri) => naming.wrapUri(upstream, uri)) } };
+		if (outcome.kind !== 'answered' || !('result' in outcome.answer)) return outcome;
+		const hasResources = 'resources' in capabilities.upstreamCapabilities(upstream);
+		if (!naming.isPrefixed && !hasResources) return outcome;
+		const wrap = (uri: string): string => {
+			if (hasResources) capabilities.resourceNamed(upstream, uri);
+			return naming.wrapUri(upstream, uri);
+		};
+		return { ...outcome, answer: { result: wrapResult(method, outcome.answer.result, wrap) } };
 	}
 }
 

@@ -4,7 +4,7 @@ import type { Sql } from '../store/sql.ts';
 import { loadLists, movePin, PINS_CHANNEL, readFirstSeen, readPins, saveList } from './capability-store.ts';
 import { type CapabilitySource, discover } from './discovery.ts';
 import { Naming } from './naming.ts';
-import { type ItemKind, type Offered, OfferedItem } from './offered-item.ts';
+import type { ItemKind, Offered } from './offered-item.ts';
 import { OfferedTool } from './offered-tool.ts';
 import { Schedule } from './schedule.ts';
 import { UpstreamItems } from './upstream-items.ts';
@@ -186,18 +186,15 @@ export class Capabilities {
 		return found && this.#entries.get(found.upstream)?.items.of('resourceTemplate').get(found.uri);
 	}
 
-	/**
-	 * The resource under the URI that agents use; a quarantined one too. Not all that can be read is listed (templates say so): of an upstream
-	 * that declares resources, one that is not listed is found as its URI alone.
-	 */
+	/** The resource under the URI that agents use, listed or not; a quarantined one too. */
 	findResource(listedUri: string): Offered | undefined {
 		const found = this.#naming.unwrapUri(listedUri);
-		const entry = found && this.#entries.get(found.upstream);
-		if (found === undefined || entry === undefined) return undefined;
-		const listed = entry.items.of('resource').get(found.uri);
-		if (listed !== undefined) return listed;
-		const isPossible = 'resources' in this.upstreamCapabilities(found.upstream);
-		return isPossible ? new OfferedItem('resource', found.upstream, { uri: found.uri }, this.#naming) : undefined;
+		return found && this.#entries.get(found.upstream)?.items.findResource(found.uri, this.#naming);
+	}
+
+	/** An upstream named a resource in a result, by its own URI: from now on agents may ask for it. */
+	resourceNamed(upstream: string, uri: string): void {
+		this.#entries.get(upstream)?.items.named(uri);
 	}
 
 	/** What an upstream declared in its last good answer to `initialize`; empty where there was none. */

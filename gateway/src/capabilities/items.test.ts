@@ -115,7 +115,10 @@ t.test('one store', async (t) => {
 		t.match(capabilities.findPrompt('b__sum'), { upstream: 'b', name: 'sum' });
 		t.equal(capabilities.findPrompt('sum'), undefined);
 		t.match(capabilities.findResource('toolgate+b:file:///x'), { upstream: 'b', name: 'file:///x', definition: file('x') });
-		t.match(capabilities.findResource('toolgate+b:file:///not-listed'), { definition: { uri: 'file:///not-listed' } });
+		t.equal(capabilities.findResource('toolgate+b:file:///not-listed'), undefined);
+		capabilities.resourceNamed('b', 'file:///not-listed');
+		t.match(capabilities.findResource('toolgate+b:file:///not-listed'), { definition: { uri: 'file:///not-listed' } }, 'a result named it');
+		t.equal(capabilities.findResource('toolgate+a:file:///not-listed'), undefined);
 		b.capabilities = { tools: {} };
 		await capabilities.refresh('b');
 		for (const uri of ['file:///x', 'toolgate+c:file:///x', 'TOOLGATE+a:file:///x', 'toolgate+b:file:///x'])
@@ -125,6 +128,32 @@ t.test('one store', async (t) => {
 		t.strictSame(naming.unwrapUri(naming.wrapUri('b-2', 'odd:\nuri')), { upstream: 'b-2', uri: 'odd:\nuri' });
 		t.strictSame(new Naming(['a']).unwrapUri('toolgate+b:x'), { upstream: 'a', uri: 'toolgate+b:x' });
 		t.equal(new Naming([]).unwrapUri('x'), undefined);
+	});
+
+	await t.test('a resource that is not listed is what a template of its upstream says of it, and unknown where none fits', async (t) => {
+		const template = { uriTemplate: 'note://{id}', name: 'Note', mimeType: 'text/plain' };
+		const [a, b] = [
+			new Fake('a', {
+				resources: [{ uri: 'note://listed', name: 'listed' }],
+				resourceTemplates: [template, { uriTemplate: 'file:///{+path}' }],
+			}),
+			new Fake('b', { resourceTemplates: [{ uriTemplate: 'note://{id}/zero\u200bwidth', name: 'x' }] }),
+		];
+		const capabilities = await offering(t, sql, a, b);
+		const find = (uri: string) => capabilities.findResource(uri)?.definition;
+		t.strictSame(find('toolgate+a:note://listed'), { uri: 'note://listed', name: 'listed' }, 'what is listed is what the list says');
+		t.strictSame(find('toolgate+a:note://7'), { uri: 'note://7', name: 'Note', mimeType: 'text/plain' });
+		t.strictSame(find('toolgate+a:file:///a/b'), { uri: 'file:///a/b' });
+		for (const uri of ['note://7', 'toolgate+a:note://7/8', 'toolgate+b:note://7', 'toolgate+c:note://7', 'toolgate+a:other://7'])
+			t.equal(find(uri), undefined, uri);
+		t.match(
+			capabilities.findResource('toolgate+b:note://7/zero\u200bwidth')?.quarantine,
+			/hides characters/,
+			'what is of a template that is held is held',
+		);
+		a.lists['resourceTemplates'] = [];
+		await capabilities.refresh('a');
+		t.equal(find('toolgate+a:note://7'), undefined, 'a template that goes takes its resources along');
 	});
 
 	await t.test('what hides characters is held; what is listed twice counts once', async (t) => {

@@ -2,6 +2,12 @@ import type { JsonObject } from '../domain.ts';
 import type { ItemDefinitions } from './discovery.ts';
 import type { Naming } from './naming.ts';
 import { ITEM_KINDS, type ItemKind, OfferedItem } from './offered-item.ts';
+import { UriTemplate } from './uri-template.ts';
+
+/** So many of an upstream's templates say which resources there are, the first ones. */
+const MAX_TEMPLATES = 100;
+/** The longest unnamed ones are forgotten. */
+const MAX_NAMED = 10_000;
 
 interface Kept {
 	readonly text: string;
@@ -15,6 +21,10 @@ const NONE: Kept = { text: '[]', definitions: [], items: new Map() };
 export class UpstreamItems {
 	readonly #upstream: string;
 	readonly #kept: Record<ItemKind, Kept> = { resource: NONE, resourceTemplate: NONE, prompt: NONE };
+	/** By their text. */
+	#templates: ReadonlyMap<string, UriTemplate> = new Map();
+	/** URIs that results have named, the last one at the end. */
+	readonly #named = new Set<string>();
 
 	constructor(upstream: string) {
 		this.#upstream = upstream;
@@ -23,6 +33,26 @@ export class UpstreamItems {
 	/** In the upstream's order, by its own name for each. */
 	of(kind: ItemKind): ReadonlyMap<string, OfferedItem> {
 		return this.#kept[kind].items;
+	}
+
+	/**
+	 * The resource with this URI of the upstream's own. One that is not listed is found where a template says that there are such, as what the
+	 * template says of them; and where a result has named it ("Resource Links"), as its URI alone.
+	 */
+	findResource(uri: string, naming: Naming): OfferedItem | undefined {
+		const listed = this.of('resource').get(uri);
+		if (listed !== undefined) return listed;
+		const [template] = [...this.#templates].find(([, each]) => each.matches(uri)) ?? [];
+		if (template === undefined && !this.#named.has(uri)) return undefined;
+		const { uriTemplate: _, ...said } = template === undefined ? {} : this.of('resourceTemplate').get(template)!.definition;
+		return new OfferedItem('resource', this.#upstream, { ...said, uri }, naming);
+	}
+
+	/** A result has named the resource. */
+	named(uri: string): void {
+		this.#named.delete(uri);
+		this.#named.add(uri);
+		if (this.#named.size > MAX_NAMED) this.#named.delete(this.#named.values().next().value!);
 	}
 
 	/** As they were sent; what another look could not read is as it was. */
@@ -39,6 +69,10 @@ export class UpstreamItems {
 			const text = JSON.stringify(definitions);
 			if (text === this.#kept[kind].text) return false;
 			this.#kept[kind] = { text, definitions, items: this.#name(kind, definitions, naming) };
+			if (kind === 'resourceTemplate')
+				this.#templates = new Map(
+					[...this.of(kind).keys()].slice(0, MAX_TEMPLATES).map((template) => [template, new UriTemplate(template)]),
+				);
 			return true;
 		});
 	}
