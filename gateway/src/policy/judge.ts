@@ -24,6 +24,17 @@ export interface Judge {
 const schema = JSON.parse(readFileSync(new URL('../../../policy/schemas/decision.json', import.meta.url), 'utf8')) as object;
 const isDecision = new Ajv2020({ allErrors: false, strict: false, validateSchema: false }).compile<DecisionDocument>(schema);
 
+/** What the decision library answers of a result where no rule speaks of results. */
+const NOTHING_TO_SAY: DecisionDocument = Object.freeze({
+	version: 1,
+	verdict: 'allow',
+	reasons: [],
+	approvals: [],
+	budgets: [],
+	redactions: [],
+	limits: {},
+});
+
 /** The policy's word, checked: a document that is not exactly a decision of version 1 decides nothing. */
 export class EvaluatorJudge implements Judge {
 	readonly revision: string;
@@ -49,6 +60,7 @@ export class EvaluatorJudge implements Judge {
 	}
 
 	result(input: JsonObject): DecisionDocument {
+		if (!this.mayJudgeResults) return NOTHING_TO_SAY;
 		const document = this.#document('toolgate/decision/result', input);
 		if (document.verdict !== 'allow' && document.verdict !== 'deny')
 			throw new PolicyError(`toolgate/decision/result answered ${document.verdict}; only allow or deny fit a result`);
