@@ -1,15 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
-import type { Notifier } from './approvals/approval.ts';
 import { createApprovals } from './approvals/approvals.ts';
-import { CallbackVerifier } from './approvals/lark/callback.ts';
-import { createLarkNotifier } from './approvals/lark/notifier.ts';
 import { createProof } from './audit/proof.ts';
 import { createTrail } from './audit/trail.ts';
 import { createBudgets } from './budgets/budgets.ts';
 import type { PathDeps } from './call-tool.ts';
-import { Capabilities, type CapabilityStatus } from './capabilities/capabilities.ts';
+import { Capabilities } from './capabilities/capabilities.ts';
 import { createConceal } from './conceal.ts';
 import { definitionHistory } from './capabilities/definition-history.ts';
 import type { Config } from './config.ts';
@@ -27,6 +24,7 @@ import { Oidc } from './http/sign-in/oidc.ts';
 import { PeopleSessions } from './http/sign-in/sessions.ts';
 import { Tokens } from './http/tokens.ts';
 import { deriveKeys } from './keys.ts';
+import { callbacksOf, larkOf, personByOpenId } from './lark.ts';
 import { LeasedAdmission } from './leased-admission.ts';
 import { McpEndpoint } from './mcp/endpoint.ts';
 import { SqlSessionStore } from './mcp/legacy/session-store.ts';
@@ -35,6 +33,7 @@ import { createInput } from './policy/input.ts';
 import { activationEvent, policyNews } from './policy/news.ts';
 import { ObligationDesk } from './policy/obligations.ts';
 import { policySourceOf } from './policy/sources/policy-source.ts';
+import { policyState, storeSays, upstreamState } from './readiness.ts';
 import { recheck } from './recheck.ts';
 import { deploymentKey } from './store/deployment-key.ts';
 import type { Store } from './store/sql.ts';
@@ -315,75 +314,11 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 	};
 }
 
-const storeSays = (store: Store): string =>
-	store.driver === 'pg' ? 'PostgreSQL' : 'the embedded database: what is recorded survives the process dying, not a loss of power';
-
-function upstreamState(
-	{ name, state, toolCount, itemCount, quarantinedCount, why }: CapabilityStatus,
-	note: string | undefined,
-): PartState {
-	const offered = [
-		`${toolCount} tools`,
-		...(itemCount > 0 ? [`${itemCount} resources and prompts`] : []),
-		...(quarantinedCount > 0 ? [`${quarantinedCount} quarantined`] : []),
-	];
-	const remarks = [why, note].filter((remark) => remark !== undefined);
-	const says = `${state === 'up' ? '' : `${state}: `}${offered.join(', ')}${remarks.length === 0 ? '' : ` (${remarks.join('; ')})`}`;
-	return { part: `upstream ${name}`, isVital: false, isReady: state === 'up' && note === undefined, says };
-}
-
-function policyState(policy: Policy): PartState {
-	const { active, problem } = policy.status();
-	const why = problem === undefined ? '' : `refused: ${problem.why}`;
-	if (active === undefined) return { part: 'policy', isVital: true, isReady: false, says: `no valid bundle, every call is denied; ${why}` };
-	return {
-		part: 'policy',
-		isVital: true,
-		isReady: true,
-		says: `revision ${active.revision}${why === '' ? '' : `; the newer bundle was ${why}`}`,
-	};
-}
-
-async function larkOf({ lark }: Config, onNews: (text: string) => void): Promise<Notifier | undefined> {
-	const { appId, appSecret, chatId, apiBaseUrl } = lark;
-	// All or none: the configuration has been refused otherwise.
-	if (appId === undefined || appSecret === undefined || chatId === undefined) return undefined;
-	if (lark.verificationToken === undefined && lark.encryptKey === undefined)
-		onNews('lark: neither verificationToken nor encryptKey is set, so cards are sent but can not be answered: /lark/actions is off');
-	return createLarkNotifier({ appId, appSecret, chatId, ...(apiBaseUrl === undefined ? {} : { apiBaseUrl }) });
-}
-
 /** Absent unless an issuer is configured; who is named in `people` may come in. */
 function oidcOf({ signIn, people }: Config): { oidc?: Oidc } {
 	const { issuer, clientId, clientSecret, ...settings } = signIn.oidc;
 	if (issuer === undefined || clientId === undefined) return {};
 	return {
 		oidc: new Oidc({ ...settings, issuer, clientId, ...(clientSecret === undefined ? {} : { clientSecret }), isKnown: isNamedIn(people) }),
-	};
-}
-
-function callbacksOf(
-	{ lark }: Config,
-	register: (app: FastifyInstance, verifier: CallbackVerifier) => void,
-	nowMs: () => number,
-): { callbacks?: (app: FastifyInstance) => void } {
-	const { appId, verificationToken, encryptKey } = lark;
-	if (appId === undefined || (verificationToken === undefined && encryptKey === undefined)) return {};
-	const verifier = new CallbackVerifier(
-		{ ...(verificationToken === undefined ? {} : { verificationToken }), ...(encryptKey === undefined ? {} : { encryptKey }) },
-		nowMs,
-	);
-	return { callbacks: (app) => register(app, verifier) };
-}
-
-function personByOpenId({ people }: Config, memberships: (id: string) => readonly string[]) {
-	const byOpenId = new Map(
-		Object.entries(people).flatMap(([id, { larkOpenId }]) =>
-			larkOpenId === undefined || id.includes('*') ? [] : [[larkOpenId, id] as const],
-		),
-	);
-	return (openId: string) => {
-		const id = byOpenId.get(openId);
-		return id === undefined ? undefined : { id, groups: memberships(id) };
 	};
 }
