@@ -13,9 +13,11 @@ import { signInCommand } from './commands/sign-in.ts';
 import { tokensCommand } from './commands/tokens.ts';
 import { toolsCommand } from './commands/tools.ts';
 import { ToolGateError } from './errors.ts';
+import { version } from './version.ts';
 
 const program = new Command('toolgate')
 	.description('A policy gateway between AI agents and MCP servers')
+	.version(version, '-v, --version', 'the version')
 	.addHelpText('after', '\nExit codes: 0 done, 1 the answer is no, 2 usage or environment.')
 	.showHelpAfterError('(toolgate --help lists the commands)')
 	.exitOverride();
