@@ -10,6 +10,9 @@ const NAMES = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-c
 const MAC = '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome';
 const INSTALL_TIMEOUT_MS = 600_000;
 
+/** How long a test waits for what a page should show: a browser on a busy machine with few cores is slow. */
+export const PAGE_TIMEOUT_MS = 30_000;
+
 const FLAGS = [
 	'--headless',
 	'--disable-gpu',

@@ -14,6 +14,7 @@ const REFUND = { charge: 'ch_alice_4', amount: 4_200 };
 await buildWhenStale();
 const chromium = await openChromium(t);
 
+const COUNT_TIMERS = 'timers = 0; const own = setInterval; setInterval = (...a) => (timers++, own(...a))';
 const text = (page: Page): Promise<string> => page.locator('body').innerText();
 
 t.test(
@@ -263,9 +264,14 @@ t.test(
 		const built = await shared();
 		const id = await anApproval(built, {});
 		const { page } = await openInbox(t, chromium!, built, `/approvals/${id}`);
+		await page.evaluate(COUNT_TIMERS);
 		await page.getByRole('heading', { name: 'create_refund on stripe' }).waitFor();
 		await built.api('POST', `/api/approvals/${id}/reject`, { reason: 'by another way' });
 		await page.getByText(/Rejected by bob@example\.com .*: “by another way”/).waitFor();
+		t.ok(
+			(await page.evaluate<number>('timers')) < 5,
+			'the clock goes on, however often the page is drawn: set anew by each drawing, it would draw for ever',
+		);
 
 		await built.sql.query('DELETE FROM people_sessions', []);
 		await anApproval(built, { tool: 'wire_money' });

@@ -5,6 +5,7 @@ import { ApprovalLedger } from '../src/approvals/approval-ledger.ts';
 import type { JsonObject, Tool } from '../src/domain.ts';
 import { conceal } from '../src/ledger-fixture.ts';
 import type { Built } from './build.ts';
+import { PAGE_TIMEOUT_MS } from './chromium.ts';
 
 /** The console as one person has it open. */
 export interface Inbox {
@@ -28,7 +29,7 @@ export async function openInbox(
 	});
 	t.teardown(() => context.close());
 	const page = await context.newPage();
-	page.setDefaultTimeout(10_000);
+	page.setDefaultTimeout(PAGE_TIMEOUT_MS);
 	const complaints: string[] = [];
 	page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
 	page.on('pageerror', (error) => complaints.push(error.message));

@@ -18,21 +18,19 @@ export function setClock(gatewayNowMs: number): void {
 	tick();
 }
 
-export function useNow(): number {
-	return useSyncExternalStore(
-		(listener) => {
-			listeners.add(listener);
-			if (timer === undefined) {
-				nowMs = Date.now() + offsetMs;
-				timer = setInterval(tick, 1000);
-			}
-			return () => {
-				listeners.delete(listener);
-				if (listeners.size > 0) return;
-				clearInterval(timer);
-				timer = undefined;
-			};
-		},
-		() => nowMs,
-	);
+/** One function for all renderings: a new one would subscribe anew each time, and setting the clock then would render again, for ever on a slow machine. */
+function subscribe(listener: () => void): () => void {
+	listeners.add(listener);
+	if (timer === undefined) {
+		nowMs = Date.now() + offsetMs;
+		timer = setInterval(tick, 1000);
+	}
+	return () => {
+		listeners.delete(listener);
+		if (listeners.size > 0) return;
+		clearInterval(timer);
+		timer = undefined;
+	};
 }
+
+export const useNow = (): number => useSyncExternalStore(subscribe, () => nowMs);
