@@ -5,11 +5,11 @@ import { PolicyError, ToolGateError } from './errors.ts';
 import { callEnded, type CallEnded } from './http/metrics.ts';
 import { isObject } from './json-object.ts';
 import { type Known, type ListMethod, listOffered } from './list-offered.ts';
-import type { AgentSession, Gate } from './mcp/exchange.ts';
+import type { AgentSession, Gate, KeptWishes } from './mcp/exchange.ts';
 import { relayRequest } from './relay-request.ts';
 import { answerable } from './input-required.ts';
 import { parameterHeaders } from './upstreams/modern/parameter-headers.ts';
-import type { Upstreams } from './upstreams/upstreams.ts';
+import type { Upstreams, Wish } from './upstreams/upstreams.ts';
 import { version } from './version.ts';
 import { isWithoutText } from './without-text.ts';
 import { wrapResult } from './wrap-uris.ts';
@@ -40,6 +40,9 @@ export function createGate(deps: GateDeps): Gate {
 		one !== undefined && (upstream === undefined || one.upstream === upstream);
 	const namesOf = (upstream: string | undefined) =>
 		upstreams.all.map(({ name }) => name).filter((name) => upstream === undefined || name === upstream);
+
+	const loggingUpstreams = (session: AgentSession) =>
+		namesOf(session.upstream).filter((name) => 'logging' in capabilities.upstreamCapabilities(name));
 
 	const offered: Readonly<Record<ListMethod, () => readonly (Tool | Item)[]>> = {
 		'tools/list': () => capabilities.tools(),
@@ -91,10 +94,21 @@ export function createGate(deps: GateDeps): Gate {
 		);
 	};
 
+	/** What was granted to a session before, for whoever comes in place of the upstreams' sessions that knew it. */
+	const wishesOf = (session: AgentSession, { logLevel, subscriptions }: KeptWishes): Wish[] => [
+		...(logLevel === undefined ? [] : loggingUpstreams(session).map((upstream) => ({ upstream, message: setLevel(logLevel) }))),
+		...subscriptions.flatMap((listedUri) => {
+			const found = capabilities.naming.unwrapUri(listedUri);
+			if (found === undefined) return [];
+			const { upstream, uri } = found;
+			return [{ upstream, message: { jsonrpc: '2.0', id: 0, method: 'resources/subscribe', params: { uri } } }];
+		}),
+	];
+
 	return {
 		hasUpstream: (name) => upstreams.all.some((upstream) => upstream.name === name),
 
-		openSession: (session, params) => upstreams.openSession(session.id, params),
+		openSession: (session, params, kept) => upstreams.openSession(session.id, params, kept === undefined ? [] : wishesOf(session, kept)),
 
 		async describe(upstream) {
 			const names = namesOf(upstream);
@@ -167,8 +181,7 @@ export function createGate(deps: GateDeps): Gate {
 		},
 
 		async setLogLevel(session, level) {
-			const names = namesOf(session.upstream).filter((name) => 'logging' in capabilities.upstreamCapabilities(name));
-			await tellEach(session, names, { jsonrpc: '2.0', id: 0, method: 'logging/setLevel', params: { level } });
+			await tellEach(session, loggingUpstreams(session), setLevel(level));
 		},
 
 		async unsubscribe(session, listedUri) {
@@ -209,5 +222,7 @@ function together(all: readonly (JsonObject | undefined)[]): JsonObject {
 	}
 	return { capabilities, serverInfo: { name: 'toolgate', version } };
 }
+
+const setLevel = (level: string): JsonObject => ({ jsonrpc: '2.0', id: 0, method: 'logging/setLevel', params: { level } });
 
 const UNKNOWN: JsonObject = { tools: {}, resources: {}, prompts: {} };

@@ -118,6 +118,9 @@ export interface OpenStream {
 const NO_STORE: McpOptions['sessionStore'] = {
 	add: async () => {},
 	find: async () => undefined,
+	setLogLevel: async () => {},
+	addSubscription: async () => {},
+	removeSubscription: async () => {},
 	used: async () => {},
 	end: async () => {},
 	prune: async () => {},

@@ -41,11 +41,19 @@ export interface AgentSession {
 	readonly upstream: string | undefined;
 }
 
+/** What an agent session was granted and goes on for as long as it lives. */
+export interface KeptWishes {
+	/** The least level of log messages; absent: it never said. */
+	readonly logLevel?: string;
+	/** Resources whose changes it wants to hear of, by the URIs that it uses. */
+	readonly subscriptions: readonly string[];
+}
+
 /** What the agents' side asks of the rest of the gateway; `upstream` narrows everything to that one. */
 export interface Gate {
 	hasUpstream(name: string): boolean;
-	/** Opens what belongs to a new agent session, with what its agent said in `initialize`. Need not be awaited. Never throws. */
-	openSession(session: AgentSession, params: JsonObject): Promise<void>;
+	/** Opens what belongs to an agent session, with what its agent said in `initialize`; `kept` for one that another process knew. Need not be awaited. Never throws. */
+	openSession(session: AgentSession, params: JsonObject, kept?: KeptWishes): Promise<void>;
 	/**
 	 * What the upstream says of itself, in the form of an `initialize` result, cached when it is down; of several what they have together.
 	 * @throws {ToolGateError} UPSTREAM_UNAVAILABLE: down, and nothing is cached.

@@ -14,6 +14,8 @@ export class EitherEra implements Link {
 	readonly #links: Readonly<Record<Era, Link>>;
 	#eras: readonly Era[] = [];
 	#asking: Promise<JsonObject> | undefined;
+	/** Agent sessions for which it could not be asked. */
+	readonly #unopened = new Set<string>();
 	/** It went away: what comes back may be another one. */
 	#isDoubtful = false;
 	/** A modern one is asked whether it is legacy too: a refusal of that is no fault. */
@@ -45,10 +47,12 @@ export class EitherEra implements Link {
 	async openSession(agentSessionId: string): Promise<void> {
 		// Sessions are of the legacy era; one that can't be opened yet is opened by the first call.
 		if (this.#eras.length === 0) await this.#ask().catch(() => {});
-		if (this.#eras.includes('legacy')) await this.#links.legacy.openSession(agentSessionId);
+		if (this.#eras.length === 0) this.#unopened.add(agentSessionId);
+		else await this.#linkFor('legacy').openSession(agentSessionId);
 	}
 
 	async closeSession(agentSessionId: string): Promise<void> {
+		this.#unopened.delete(agentSessionId);
 		await Promise.all([this.#links.modern.closeSession(agentSessionId), this.#links.legacy.closeSession(agentSessionId)]);
 	}
 
@@ -80,9 +84,15 @@ export class EitherEra implements Link {
 	}
 
 	#ask(): Promise<JsonObject> {
-		this.#asking ??= this.#askEras().finally(() => {
-			this.#asking = undefined;
-		});
+		this.#asking ??= this.#askEras()
+			.then((introduction) => {
+				for (const agentSessionId of this.#unopened) void this.#linkFor('legacy').openSession(agentSessionId);
+				this.#unopened.clear();
+				return introduction;
+			})
+			.finally(() => {
+				this.#asking = undefined;
+			});
 		return this.#asking;
 	}
 

@@ -1,5 +1,6 @@
 import type { Era, JsonObject } from '../domain.ts';
 import type { ServerRequest } from './server-requests.ts';
+import type { SessionMemory } from './session-memory.ts';
 import type { BoundCall, UpstreamAnswer } from './upstream-call.ts';
 
 /** One way of speaking to one upstream: an era over a transport. */
@@ -11,7 +12,7 @@ export interface Link {
 	 * says the same in the modern era. @throws {Error} why there is none.
 	 */
 	introduction(): Promise<JsonObject>;
-	/** Opens the session behind an agent's session. Resolves also when it can't be opened. */
+	/** Opens the session behind an agent's session, and asks it for what that wants to be kept. Resolves also when it can't be opened. */
 	openSession(agentSessionId: string): Promise<void>;
 	closeSession(agentSessionId: string): Promise<void>;
 	/** Sends one request, once. Never rejects. */
@@ -33,6 +34,8 @@ export interface LinkOptions {
 	readonly serverRequests: readonly ServerRequest[];
 	/** What the agent of a session said in `initialize`; undefined for a session that is not known here. */
 	agentParams(agentSessionId: string): JsonObject | undefined;
+	/** What that session has asked to be kept, to be read and added to. */
+	memoryOf(agentSessionId: string): SessionMemory;
 	/** ToolGate's own, told to the upstream. */
 	readonly version: string;
 	onUp(): void;

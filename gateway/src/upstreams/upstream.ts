@@ -8,6 +8,7 @@ import type { Link, LinkOptions } from './link.ts';
 import { isObject } from './messages.ts';
 import { ModernHttp } from './modern/modern-http.ts';
 import type { ServerRequest } from './server-requests.ts';
+import type { SessionMemory } from './session-memory.ts';
 import { type Command, Stdio } from './stdio/stdio.ts';
 import type { BoundCall, UpstreamAnswer, UpstreamCall } from './upstream-call.ts';
 
@@ -41,6 +42,8 @@ export interface UpstreamOptions {
 	onLine(line: string): void;
 	/** What the agent of a session said in `initialize`; undefined for a session that is not known here. */
 	agentParams(agentSessionId: string): JsonObject | undefined;
+	/** What that session has asked of this upstream to be kept. */
+	memoryOf(agentSessionId: string): SessionMemory;
 }
 
 const DISCOVERY_TIMEOUT_MS = 15_000;
@@ -152,7 +155,7 @@ export class Upstream {
 	}
 
 	#linkOptions(): LinkOptions {
-		const { maxResultBytes, version, onStale, onNotification, onLine, agentParams } = this.#options;
+		const { maxResultBytes, version, onStale, onNotification, onLine, agentParams, memoryOf } = this.#options;
 		return {
 			name: this.name,
 			timeoutMs: this.#settings.timeoutMs,
@@ -160,6 +163,7 @@ export class Upstream {
 			serverRequests: this.#settings.serverRequests ?? [],
 			version,
 			agentParams,
+			memoryOf,
 			onUp: () => {
 				this.#breaker.close();
 				this.#health.up();

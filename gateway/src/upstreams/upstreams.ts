@@ -1,6 +1,7 @@
 import type { JsonObject } from '../domain.ts';
 import type { UpstreamHealth } from './health.ts';
 import type { ServerRequest } from './server-requests.ts';
+import { SessionMemory } from './session-memory.ts';
 import { Upstream, type UpstreamSettings } from './upstream.ts';
 import type { UpstreamAnswer, UpstreamCall } from './upstream-call.ts';
 
@@ -21,6 +22,20 @@ export interface UpstreamsOptions {
 
 const DRAIN_MS = 10_000;
 
+/** What is known of an agent session. */
+interface Agent {
+	/** Of its `initialize`. */
+	readonly params: JsonObject;
+	/** What it has asked to be kept, by upstream. */
+	readonly memories: Map<string, SessionMemory>;
+}
+
+/** Something that an agent session wants of an upstream, by a request of the upstream's own names. */
+export interface Wish {
+	readonly upstream: string;
+	readonly message: JsonObject;
+}
+
 /**
  * Hears what an upstream says outside of calls, such as `notifications/resources/updated` with its own URI: in the session of one agent session,
  * or (undefined) where it is nobody's alone. Not `list_changed`: that agents are told by the capabilities, once the new list is served.
@@ -32,8 +47,8 @@ export class Upstreams {
 	readonly #options: UpstreamsOptions;
 	#settings: Readonly<Record<string, UpstreamSettings>>;
 	#byName: ReadonlyMap<string, Upstream>;
-	/** What each agent said in `initialize`, by its session. */
-	readonly #agents = new Map<string, JsonObject>();
+	/** By the agent's session. */
+	readonly #agents = new Map<string, Agent>();
 	readonly #listeners = new Set<NotificationListener>();
 	/** Of upstreams that were removed or replaced. */
 	readonly #draining = new Set<Promise<void>>();
@@ -68,7 +83,11 @@ export class Upstreams {
 			const drained: Promise<void> = upstream.close(DRAIN_MS).finally(() => this.#draining.delete(drained));
 			this.#draining.add(drained);
 		}
-		return [...after].flatMap(([name, upstream]) => (before.get(name) === upstream ? [] : [name]));
+		const changed = [...after].filter(([name, upstream]) => before.get(name) !== upstream);
+		// What agents wait for there comes without a call of theirs.
+		for (const [name, upstream] of changed)
+			for (const [agentSessionId, agent] of this.#agents) if (agent.memories.has(name)) void upstream.openSession(agentSessionId);
+		return changed.map(([name]) => name);
 	}
 
 	has(name: string): boolean {
@@ -106,10 +125,15 @@ export class Upstreams {
 		for (const upstream of this.#byName.values()) upstream.notify(agentSessionId, message);
 	}
 
-	/** Opens the sessions behind an agent's session. Need not be awaited: what is not open at the first call is opened by it. Never rejects. */
-	async openSession(agentSessionId: string, agentInitializeParams: JsonObject): Promise<void> {
+	/**
+	 * Opens the sessions behind an agent's session. Need not be awaited: what is not open at the first call is opened by it. Never rejects.
+	 * @param wishes what was granted to the agent session before, by another process
+	 */
+	async openSession(agentSessionId: string, params: JsonObject, wishes: readonly Wish[] = []): Promise<void> {
 		if (this.#agents.has(agentSessionId)) await this.closeSession(agentSessionId);
-		this.#agents.set(agentSessionId, agentInitializeParams);
+		const agent: Agent = { params, memories: new Map() };
+		this.#agents.set(agentSessionId, agent);
+		for (const { upstream, message } of wishes) memoryFor(upstream, agent).granted(message);
 		await Promise.all(this.all.map((upstream) => upstream.openSession(agentSessionId)));
 	}
 
@@ -132,10 +156,18 @@ export class Upstreams {
 			onStale: () => onStale(name),
 			onHealth: (seen) => onHealth?.(seen),
 			onLine: (line) => onLine?.(name, line),
-			agentParams: (agentSessionId) => this.#agents.get(agentSessionId),
+			agentParams: (agentSessionId) => this.#agents.get(agentSessionId)?.params,
+			memoryOf: (agentSessionId) => memoryFor(name, this.#agents.get(agentSessionId)),
 			onNotification: (agentSessionId, message) => {
 				for (const listener of this.#listeners) listener(name, agentSessionId, message);
 			},
 		});
 	}
+}
+
+/** Of a session that is not known nobody asks again. */
+function memoryFor(upstream: string, agent: Agent | undefined): SessionMemory {
+	const memory = agent?.memories.get(upstream) ?? new SessionMemory();
+	agent?.memories.set(upstream, memory);
+	return memory;
 }

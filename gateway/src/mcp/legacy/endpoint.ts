@@ -48,12 +48,12 @@ export class LegacyEndpoint {
 			limits: options.sessions,
 			streams: this.#streams,
 			store: options.sessionStore,
-			onRestored: (session, params) => void options.gate.openSession(session, params),
+			onRestored: (session, params, wishes) => void options.gate.openSession(session, params, wishes),
 			onEnd: (session) => options.gate.sessionEnded(session),
 			onFault: options.onFault,
 			nowMs,
 		});
-		this.#requests = new LegacyRequests(options.gate, calls);
+		this.#requests = new LegacyRequests(options.gate, calls, this.#sessions);
 		this.#news = new News(this.#sessions, options.gate);
 		this.#sweeper = setInterval(() => void this.#sessions.sweep().catch(options.onFault), SWEEP_MS);
 		this.#sweeper.unref();
@@ -77,6 +77,7 @@ export class LegacyEndpoint {
 	/** The session's standing stream, or with `Last-Event-ID` the one that broke off. */
 	async get(exchange: Exchange): Promise<'streamed'> {
 		const session = await this.#sessionOf(exchange);
+		session.caller = callerOf(session, exchange);
 		const lastEventId = exchange.headers['last-event-id'];
 		const [, number, sequence] = typeof lastEventId === 'string' ? (/^(\d{1,10})-(\d{1,10})$/.exec(lastEventId) ?? []) : [];
 		// An id of another session, or of a stream long gone, finds nothing: the agent gets a new stream.
@@ -161,7 +162,7 @@ export class LegacyEndpoint {
 	async #request(request: RpcRequest, session: Session, exchange: Exchange, unreadable: ArgumentProblem | undefined): Promise<PostAnswer> {
 		if (session.underWay.has(request.id))
 			throw new ToolGateError('INVALID_REQUEST', `a request with the id ${JSON.stringify(request.id)} is still under way`);
-		const caller = callerOf(session, exchange);
+		const caller = (session.caller = callerOf(session, exchange));
 		const reply = new Reply(session, {
 			accepts: readAccept(exchange.headers.accept),
 			streamAfterMs: this.#options.keepAliveMs,

@@ -45,8 +45,8 @@ export class News {
 				const { uri } = params;
 				if (typeof uri !== 'string') return false;
 				// Whether it may be seen is asked anew: rules change.
-				const asked = [...session.subscriptions].find(([subscribed]) => isAbout(uri, subscribed));
-				return asked !== undefined && this.#gate.isVisible(asked[1], asked[0]);
+				const asked = [...session.subscriptions].find((subscribed) => isAbout(uri, subscribed));
+				return asked !== undefined && session.caller !== undefined && this.#gate.isVisible(session.caller, asked);
 			}
 			default:
 				return false;

@@ -10,6 +10,7 @@ import { type RpcRequest, rpcResult } from '../message.ts';
 import { encodeCall, encodeRelayed } from '../outcome.ts';
 import type { Reply } from './reply.ts';
 import type { Session } from './session.ts';
+import type { Sessions } from './sessions.ts';
 
 export interface Asker {
 	readonly caller: Caller;
@@ -22,10 +23,12 @@ export interface Asker {
 export class LegacyRequests {
 	readonly #gate: Gate;
 	readonly #calls: CallCap;
+	readonly #sessions: Sessions;
 
-	constructor(gate: Gate, calls: CallCap) {
+	constructor(gate: Gate, calls: CallCap, sessions: Sessions) {
 		this.#gate = gate;
 		this.#calls = calls;
+		this.#sessions = sessions;
 	}
 
 	/** The whole response. @throws {ToolGateError} what is answered with a JSON-RPC error; whatever the gate throws */
@@ -49,20 +52,20 @@ export class LegacyRequests {
 		const relayed = readRelayed(request, sender);
 		const outcome = await this.#calls.decide(relayed, session.upstream);
 		const isGranted = outcome.kind === 'answered' && 'result' in outcome.answer;
-		if (method === 'resources/subscribe' && isGranted) session.subscriptions.set(relayed.name, caller);
+		if (method === 'resources/subscribe' && isGranted) await this.#sessions.subscribe(session, relayed.name);
 		return encodeRelayed(id, outcome, relayed.name);
 	}
 
 	async #setLogLevel(session: Session, params: JsonObject): Promise<void> {
 		const level = LOG_LEVELS.find((known) => known === params['level']);
 		if (level === undefined) throw new ToolGateError('INVALID_PARAMS', `params.level is not one of ${LOG_LEVELS.join(', ')}`);
-		session.logLevel = level;
+		await this.#sessions.setLogLevel(session, level);
 		await this.#gate.setLogLevel(session, level);
 	}
 
 	/** Nobody decides it, so only what a decision has granted before is passed on. */
 	async #unsubscribe(session: Session, params: JsonObject): Promise<void> {
 		const uri = uriOf(params['uri'], 'params.uri');
-		if (session.subscriptions.delete(uri)) await this.#gate.unsubscribe(session, uri);
+		if (await this.#sessions.unsubscribe(session, uri)) await this.#gate.unsubscribe(session, uri);
 	}
 }

@@ -1,4 +1,5 @@
 import type { JsonObject } from '../../domain.ts';
+import type { KeptWishes } from '../exchange.ts';
 import type { Sql, SqlRow } from '../../store/sql.ts';
 
 /** A session as it outlives its process. */
@@ -15,6 +16,7 @@ export interface StoredSession {
 export interface FoundSession extends StoredSession {
 	/** On the database's clock. */
 	readonly createdMs: number;
+	readonly wishes: KeptWishes;
 }
 
 /** Where sessions are kept for the next start and for other replicas. Every method throws {StoreUnavailable} when that can't be reached. */
@@ -23,6 +25,10 @@ export interface SessionStore {
 	add(session: StoredSession, perPrincipal: number): Promise<void>;
 	/** The session, if it is this principal's, on this path, and neither too old nor unused for too long. */
 	find(id: string, principalId: string, upstream: string | undefined): Promise<FoundSession | undefined>;
+	/** Keeps what the session was granted. */
+	setLogLevel(id: string, level: string): Promise<void>;
+	addSubscription(id: string, uri: string): Promise<void>;
+	removeSubscription(id: string, uri: string): Promise<void>;
 	/** These were used just now. */
 	used(ids: readonly string[]): Promise<void>;
 	/** Ends it, on every replica. */
@@ -36,11 +42,15 @@ export interface SessionStore {
 interface Row extends SqlRow {
 	introduction: string;
 	created_at: number;
+	log_level: string | null;
+	subscriptions: string[];
 }
 
 const CHANNEL = 'toolgate_agent_sessions';
 /** An agent that says more of itself has a session of one process. */
 const MAX_INTRODUCTION_CHARACTERS = 65_536;
+/** Of one session; what it asks for beyond ends with the process. */
+const MAX_SUBSCRIPTIONS = 1_000;
 
 export class SqlSessionStore implements SessionStore {
 	readonly #sql: Sql;
@@ -66,12 +76,35 @@ export class SqlSessionStore implements SessionStore {
 
 	async find(id: string, principalId: string, upstream: string | undefined): Promise<FoundSession | undefined> {
 		const [row] = await this.#sql.query<Row>(
-			`SELECT introduction, created_at FROM agent_sessions WHERE id = $1 AND principal = $2 AND upstream IS NOT DISTINCT FROM $3 AND ${this.#isAlive}`,
+			`SELECT introduction, created_at, log_level, subscriptions FROM agent_sessions WHERE id = $1 AND principal = $2 AND upstream IS NOT DISTINCT FROM $3 AND ${this.#isAlive}`,
 			[id, principalId, upstream ?? null],
 		);
 		if (row === undefined) return undefined;
 		const { params, offers } = JSON.parse(row.introduction) as { params: JsonObject; offers: JsonObject };
-		return { id, principalId, upstream, params, offers, createdMs: row.created_at };
+		const wishes: KeptWishes = {
+			...(row.log_level === null ? {} : { logLevel: row.log_level }),
+			subscriptions: row.subscriptions.map((uri) => JSON.parse(uri) as string),
+		};
+		return { id, principalId, upstream, params, offers, createdMs: row.created_at, wishes };
+	}
+
+	async setLogLevel(id: string, level: string): Promise<void> {
+		await this.#sql.query('UPDATE agent_sessions SET log_level = $2 WHERE id = $1', [id, level]);
+	}
+
+	async addSubscription(id: string, uri: string): Promise<void> {
+		await this.#sql.query(
+			`UPDATE agent_sessions SET subscriptions = array_append(subscriptions, $2)
+			WHERE id = $1 AND NOT $2 = ANY (subscriptions) AND cardinality(subscriptions) < ${MAX_SUBSCRIPTIONS}`,
+			[id, JSON.stringify(uri)],
+		);
+	}
+
+	async removeSubscription(id: string, uri: string): Promise<void> {
+		await this.#sql.query('UPDATE agent_sessions SET subscriptions = array_remove(subscriptions, $2) WHERE id = $1', [
+			id,
+			JSON.stringify(uri),
+		]);
 	}
 
 	async used(ids: readonly string[]): Promise<void> {

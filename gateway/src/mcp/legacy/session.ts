@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Caller, JsonObject } from '../../domain.ts';
-import type { AgentSession } from '../exchange.ts';
+import type { AgentSession, KeptWishes } from '../exchange.ts';
 import type { RequestId } from '../message.ts';
 import type { Introduction } from './initialize.ts';
 import { Questions } from './questions.ts';
@@ -17,6 +17,7 @@ export interface SessionOptions {
 	readonly introduction: Introduction;
 	readonly createdMs: number;
 	readonly offers?: JsonObject;
+	readonly wishes?: KeptWishes;
 }
 
 /** One agent's session: bound to the principal and the path that began it. */
@@ -31,8 +32,10 @@ export class Session implements AgentSession {
 	readonly underWay = new Map<RequestId, { cancel(reason?: string): void }>();
 	/** What upstreams ask the agent inside its calls. */
 	readonly questions = new Questions();
-	/** Resources whose changes it wants to hear of, by the URIs that it uses, with who asked. */
-	readonly subscriptions = new Map<string, Caller>();
+	/** Resources whose changes it wants to hear of, by the URIs that it uses. */
+	readonly subscriptions: Set<string>;
+	/** Who used it last. */
+	caller: Caller | undefined;
 	/** What its `initialize` was answered with. */
 	offers: JsonObject;
 	/** The least level of log messages the agent wants; undefined: all. */
@@ -43,7 +46,7 @@ export class Session implements AgentSession {
 	/** The stream of the GET. */
 	#standing: EventStream | undefined;
 
-	constructor({ id, principalId, upstream, introduction, createdMs, offers }: SessionOptions, streams: Streams) {
+	constructor({ id, principalId, upstream, introduction, createdMs, offers, wishes }: SessionOptions, streams: Streams) {
 		this.id = id ?? randomBytes(ID_BYTES).toString('base64url');
 		this.principalId = principalId;
 		this.upstream = upstream;
@@ -51,6 +54,8 @@ export class Session implements AgentSession {
 		this.createdMs = createdMs;
 		this.usedMs = streams.nowMs();
 		this.offers = offers ?? {};
+		this.subscriptions = new Set(wishes?.subscriptions);
+		this.logLevel = wishes?.logLevel;
 		this.#streams = streams;
 		// Ids of events that the agent remembers from before belong to no stream of this process.
 		if (id !== undefined) this.#nextStream = Math.floor(streams.nowMs() / 1000);

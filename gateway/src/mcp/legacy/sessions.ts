@@ -1,4 +1,5 @@
 import type { JsonObject } from '../../domain.ts';
+import type { KeptWishes } from '../exchange.ts';
 import { type Introduction, readIntroduction } from './initialize.ts';
 import { Session } from './session.ts';
 import type { SessionStore } from './session-store.ts';
@@ -16,7 +17,7 @@ export interface SessionsOptions {
 	readonly streams: Streams;
 	readonly store: SessionStore;
 	/** One that another process began is used here. */
-	readonly onRestored: (session: Session, params: JsonObject) => void;
+	readonly onRestored: (session: Session, params: JsonObject, wishes: KeptWishes) => void;
 	/** One is over, here at least. */
 	readonly onEnd: (session: Session) => void;
 	/** The store could not do what nobody waits for. */
@@ -67,6 +68,25 @@ export class Sessions {
 			...(clientInfo === undefined ? {} : { clientInfo }),
 		};
 		await store.add({ id, principalId, upstream, params, offers }, limits.perPrincipal).catch(onFault);
+	}
+
+	/** From now on it hears log messages of this level, also in another process. */
+	async setLogLevel(session: Session, level: string): Promise<void> {
+		session.logLevel = level;
+		await this.#options.store.setLogLevel(session.id, level).catch(this.#options.onFault);
+	}
+
+	/** From now on it hears of changes of this resource, also in another process. */
+	async subscribe(session: Session, uri: string): Promise<void> {
+		session.subscriptions.add(uri);
+		await this.#options.store.addSubscription(session.id, uri).catch(this.#options.onFault);
+	}
+
+	/** False where it had not subscribed. */
+	async unsubscribe(session: Session, uri: string): Promise<boolean> {
+		if (!session.subscriptions.delete(uri)) return false;
+		await this.#options.store.removeSubscription(session.id, uri).catch(this.#options.onFault);
+		return true;
 	}
 
 	/**
@@ -139,13 +159,14 @@ export class Sessions {
 		const { store, streams, limits, onRestored } = this.#options;
 		const found = await store.find(id, principalId, upstream);
 		if (found === undefined) return undefined;
-		const { params, offers, createdMs } = found;
-		const session = new Session({ id, principalId, upstream, introduction: readIntroduction(params), createdMs, offers }, streams);
+		const { params, offers, createdMs, wishes } = found;
+		const introduction = readIntroduction(params);
+		const session = new Session({ id, principalId, upstream, introduction, createdMs, offers, wishes }, streams);
 		const own = this.#byPrincipal.get(principalId);
 		if (own !== undefined && own.size >= limits.perPrincipal) this.#forget(longestIdle(own));
 		if (this.#all.size >= limits.total) this.#forget(longestIdle(this.#all));
 		this.#put(session);
-		onRestored(session, params);
+		onRestored(session, params, wishes);
 		return session;
 	}
 

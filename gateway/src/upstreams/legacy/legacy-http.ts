@@ -80,10 +80,10 @@ export class LegacyHttp implements Link {
 	}
 
 	#session(params: JsonObject, agentSessionId: string | undefined, holdsStream: boolean): LegacySession {
-		const { serverRequests, timeoutMs, onUp, onDown, onStale, onNotification } = this.#options;
+		const { serverRequests, timeoutMs, onUp, onDown, onStale, onNotification, memoryOf } = this.#options;
 		return new LegacySession(
 			this.#endpoint,
-			{ params, serverRequests, timeoutMs, holdsStream },
+			{ params, serverRequests, timeoutMs, holdsStream, ...(agentSessionId === undefined ? {} : { memory: memoryOf(agentSessionId) }) },
 			{ onUp, onDown, onOpened: onStale, onGap: onStale, onNotification: (message) => onNotification(agentSessionId, message) },
 		);
 	}

@@ -8,11 +8,11 @@ import { type Lost, refusal } from '../http/refusal.ts';
 import { StatusReader } from '../http/status-reader.ts';
 import { type Incoming, stripOurMeta } from '../messages.ts';
 import { Asks, type ServerRequest } from '../server-requests.ts';
+import { SessionMemory } from '../session-memory.ts';
 import type { BoundCall, UpstreamAnswer } from '../upstream-call.ts';
 import { handshake, type NotOpened, type Opened } from './handshake.ts';
 import { holdOwnStream } from './own-stream.ts';
 import { sendRequest } from './send-request.ts';
-import { SessionMemory } from './session-memory.ts';
 
 /** What a session tells about its upstream. */
 export interface SessionEvents {
@@ -36,6 +36,8 @@ export interface SessionOptions {
 	readonly timeoutMs: number;
 	/** Whether the stream is held on which the upstream says what belongs to no call; else only once something was asked that comes there. */
 	readonly holdsStream: boolean;
+	/** What it is asked to keep, also by whoever comes after it. */
+	readonly memory?: SessionMemory;
 }
 
 type SentCall = Pick<BoundCall, 'message' | 'timeoutMs' | 'maxResultBytes' | 'downstream'>;
@@ -43,6 +45,9 @@ type SentCall = Pick<BoundCall, 'message' | 'timeoutMs' | 'maxResultBytes' | 'do
 const OPEN_TIMEOUT_MS = 10_000;
 const CLOSE_TIMEOUT_MS = 2_000;
 const SIDE_TIMEOUT_MS = 10_000;
+/** A session that an agent only listens to is opened anew by no call. */
+const REOPEN_MS = 500;
+const LONGEST_REOPEN_MS = 30_000;
 /** What is said to an upstream besides calls, at once; it waits for its answer, or goes without. */
 const MAX_SIDE_MESSAGES = 32;
 const RESTORED = {
@@ -59,11 +64,13 @@ export class LegacySession {
 	readonly #endpoint: Endpoint;
 	readonly #options: SessionOptions;
 	readonly #events: SessionEvents;
-	readonly #memory = new SessionMemory();
+	readonly #memory: SessionMemory;
 	readonly #underWay = new Map<number, CallRelay>();
 	#opened: Opened | undefined;
 	#opening: Promise<Opened | NotOpened> | undefined;
 	#holding: AbortController | undefined;
+	#reopening: NodeJS.Timeout | undefined;
+	#pauseMs = REOPEN_MS;
 	#nextId = 1;
 	#sideMessages = 0;
 	#isClosed = false;
@@ -72,6 +79,7 @@ export class LegacySession {
 		this.#endpoint = endpoint;
 		this.#options = options;
 		this.#events = events;
+		this.#memory = options.memory ?? new SessionMemory();
 	}
 
 	get isIdle(): boolean {
@@ -93,9 +101,11 @@ export class LegacySession {
 		const end = await handshake(this.#endpoint, this.#options.params, this.#nextId++, deadline);
 		if ('why' in end) {
 			this.#events.onDown(end.why);
+			this.#reopenSoon();
 			return end;
 		}
 		this.#opened = end;
+		this.#pauseMs = REOPEN_MS;
 		this.#events.onUp();
 		if (this.#isClosed) void this.close();
 		else {
@@ -206,6 +216,17 @@ export class LegacySession {
 		if (end !== 'lost') return;
 		this.#forget(opened);
 		this.#events.onGap();
+		this.#reopenSoon();
+	}
+
+	/** Opens it again where an agent waits for what it was asked to say. */
+	#reopenSoon(): void {
+		if (this.#isClosed || this.#memory.isEmpty || this.#reopening !== undefined) return;
+		this.#reopening = setTimeout(() => {
+			this.#reopening = undefined;
+			void this.open();
+		}, this.#pauseMs).unref();
+		this.#pauseMs = Math.min(2 * this.#pauseMs, LONGEST_REOPEN_MS);
 	}
 
 	/** Many servers ask here what belongs to a call, because their SDK sends it so unless told which call it is. */
@@ -235,6 +256,7 @@ export class LegacySession {
 	/** Ends the session, and tells the upstream. Never rejects. */
 	async close(): Promise<void> {
 		this.#isClosed = true;
+		clearTimeout(this.#reopening);
 		const opened = this.#opened;
 		this.#opened = undefined;
 		this.#holding?.abort();

@@ -76,7 +76,9 @@ export class ModernHttp implements Link {
 		};
 	}
 
-	async openSession(): Promise<void> {}
+	async openSession(agentSessionId: string): Promise<void> {
+		for (const message of this.#options.memoryOf(agentSessionId).requests) this.#keep(message, agentSessionId);
+	}
 
 	async closeSession(agentSessionId: string): Promise<void> {
 		this.#levels.delete(agentSessionId);
@@ -85,7 +87,9 @@ export class ModernHttp implements Link {
 
 	async call(call: BoundCall): Promise<UpstreamAnswer> {
 		if (call.downstream.cancelled.aborted) return { kind: 'not_sent', why: 'the agent cancelled the call' };
-		return this.#keep(call) ? { kind: 'answered', message: { jsonrpc: '2.0', id: 0, result: {} }, bytes: 2 } : this.#send(call);
+		return this.#keep(call.message, call.sessionId)
+			? { kind: 'answered', message: { jsonrpc: '2.0', id: 0, result: {} }, bytes: 2 }
+			: this.#send(call);
 	}
 
 	notify(): void {
@@ -98,8 +102,9 @@ export class ModernHttp implements Link {
 	}
 
 	/** What a session would keep, and here the gateway does. True where the request was of that kind. */
-	#keep({ message: { method, params }, sessionId }: BoundCall): boolean {
+	#keep(message: JsonObject, sessionId: string | undefined): boolean {
 		if (sessionId === undefined) return false;
+		const { method, params } = message;
 		const { uri, level } = isObject(params) ? params : {};
 		if (method === 'logging/setLevel' && typeof level === 'string') this.#levels.set(sessionId, level);
 		else if (method === 'resources/subscribe' && typeof uri === 'string') {
@@ -107,6 +112,7 @@ export class ModernHttp implements Link {
 		} else if (method === 'resources/unsubscribe' && typeof uri === 'string') {
 			if (this.#subscriptions.remove(uri, sessionId)) this.#listen();
 		} else return false;
+		this.#options.memoryOf(sessionId).granted(message);
 		return true;
 	}
 

@@ -219,6 +219,18 @@ t.test('changes are listened to, for the gateway and for the sessions that subsc
 	await until(() => stale > before);
 });
 
+t.test('what an agent session was granted before is listened to at once, also where the upstream was away then', async (t) => {
+	const server = await modernMcpServer(t, shop);
+	await server.kill();
+	const { upstreams, upstream } = connect(t, server.url, { era: 'auto' });
+	const message = { jsonrpc: '2.0', id: 0, method: 'resources/subscribe', params: { uri: 'doc://one' } };
+	await upstreams.openSession('s', { capabilities: {} }, [{ upstream: 'shop', message }]);
+	await server.revive();
+	await upstream.initializeResult();
+	while (!server.requests.some(({ body }) => body.includes('subscriptions/listen') && body.includes('doc://one'))) await turn();
+	await upstreams.closeSession('s');
+});
+
 t.test('eras are found by asking, and each agent is served in its own where there is a choice', async (t) => {
 	const settings = { serverRequests: [] } as const;
 	const params = { name: 'echo', arguments: { text: 'hi' } };

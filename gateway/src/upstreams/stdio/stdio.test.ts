@@ -224,6 +224,22 @@ t.test('garbage on standard output harms nobody but who waits for it', async (t)
 	t.ok(notified.length > 0 && notified.length < 60, `${notified.length} of a storm were relayed`);
 });
 
+t.test('what an agent session was granted before is asked for once the process runs, and at once where it runs already', async (t) => {
+	const file = join(folder(t), 'asked');
+	const note = `({ id, params }) => { require('fs').appendFileSync(${JSON.stringify(file)}, params.uri + '\\n'); say({ id, result: {} }); }`;
+	const { upstreams, upstream, until } = run(t, scriptedCommand(`'resources/subscribe': ${note}`));
+	const subscribe = (uri: string) => ({
+		upstream: 'local',
+		message: { jsonrpc: '2.0', id: 0, method: 'resources/subscribe', params: { uri } },
+	});
+	const asked = () => (existsSync(file) ? readFileSync(file, 'utf8') : '');
+	await upstreams.openSession('early', {}, [subscribe('x:1')]);
+	await upstream.initializeResult();
+	await until(() => asked() === 'x:1\n');
+	await upstreams.openSession('late', {}, [subscribe('x:1'), subscribe('x:2')]);
+	await until(() => asked() === 'x:1\nx:2\n');
+});
+
 t.test('a flood of standard output is read a little at a time, and named', async (t) => {
 	const storm = `const more = () => { while (write(JSON.stringify({ jsonrpc: '2.0', method: 'notifications/progress', params: { x: 'x'.repeat(5000) } }) + '\\n')); process.stdout.once('drain', more); };`;
 	const { call, upstream, until } = run(t, scriptedCommand(`'tools/call': ({ id }) => { say({ id, result: {} }); more(); }`, storm));

@@ -68,7 +68,13 @@ export class Stdio implements Link {
 		return running.introduction;
 	}
 
-	async openSession(): Promise<void> {}
+	async openSession(agentSessionId: string): Promise<void> {
+		for (const message of this.#options.memoryOf(agentSessionId).requests) {
+			const toSend = this.#wishes.toSend(message, agentSessionId);
+			// A process that is not there yet hears all wishes at its start.
+			if (toSend !== undefined && this.#running !== undefined) void this.call({ ...QUIET, upstream: this.#options.name, message: toSend });
+		}
+	}
 
 	async closeSession(agentSessionId: string): Promise<void> {
 		for (const message of this.#wishes.leave(agentSessionId)) void this.call({ ...QUIET, upstream: this.#options.name, message });
@@ -82,9 +88,12 @@ export class Stdio implements Link {
 		if (call.downstream.cancelled.aborted) return { kind: 'not_sent', why: 'the agent cancelled the call' };
 		const message = this.#wishes.toSend(withoutEnvelope(call.message), call.sessionId);
 		// Somebody else wants the same already.
-		if (message === undefined) return { kind: 'answered', message: { jsonrpc: '2.0', id: 0, result: {} }, bytes: 2 };
-		const answer = await this.#send(running.child, { ...call, message }, deadline);
+		const answer: UpstreamAnswer =
+			message === undefined
+				? { kind: 'answered', message: { jsonrpc: '2.0', id: 0, result: {} }, bytes: 2 }
+				: await this.#send(running.child, { ...call, message }, deadline);
 		if (answer.kind !== 'answered' || 'error' in answer.message) this.#wishes.refused(call.message, call.sessionId);
+		else if (call.sessionId !== undefined) this.#options.memoryOf(call.sessionId).granted(call.message);
 		return answer;
 	}
 

@@ -1,7 +1,7 @@
-import type { JsonObject } from '../../domain.ts';
-import { isObject } from '../messages.ts';
+import type { JsonObject } from '../domain.ts';
+import { isObject } from './messages.ts';
 
-/** What a session was asked to keep: a new one in its place is asked the same. */
+/** What an agent session asked of an upstream and was granted: whatever takes the place of the upstream's session is asked the same. */
 export class SessionMemory {
 	#level: JsonObject | undefined;
 	readonly #subscriptions = new Map<string, JsonObject>();
