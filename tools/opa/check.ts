@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { runOpa } from './index.ts';
+import { nativeBuiltinWarnings } from './native-builtins.ts';
 import { byPlace, type Problem } from './problem.ts';
 import { ruleProblems } from './rule-checks.ts';
 import { pathOf, readSources } from './sources.ts';
@@ -21,9 +22,9 @@ export async function checkPolicy(policyDir: string): Promise<Problem[]> {
 	// What OPA can't compile has no syntax tree to look at.
 	if (problems.length > 0) return problems.sort(byPlace);
 	const sources = (await readSources(policyDir)).map(({ path, bytes }) => ({ path, file: join(policyDir, path), bytes }));
-	const modules = await parseModules(sources.filter(({ path }) => path.endsWith('.rego')).map(({ file }) => file));
+	const modules = await parseModules(sources.filter(isRego).map(({ file }) => file));
 	const misplaced = sources
-		.filter(({ path, bytes }) => !path.endsWith('.rego') && isUnderRules(path, bytes.toString('utf8')))
+		.filter((source) => !isRego(source) && isUnderRules(source.path, source.bytes.toString('utf8')))
 		.map(({ file }) => ({
 			file,
 			line: 0,
@@ -32,6 +33,14 @@ export async function checkPolicy(policyDir: string): Promise<Problem[]> {
 		}));
 	return [...misplaced, ...ruleProblems(modules)].sort(byPlace);
 }
+
+/** What means something else in the gateway than in `opa test`, of a policy that has no problems. @throws {OpaMissing} */
+export async function policyWarnings(policyDir: string): Promise<Problem[]> {
+	const files = (await readSources(policyDir)).filter(isRego).map(({ path }) => join(policyDir, path));
+	return nativeBuiltinWarnings(await parseModules(files)).sort(byPlace);
+}
+
+const isRego = ({ path }: { readonly path: string }): boolean => path.endsWith('.rego');
 
 /** Does a data file (its folders are part of the path of what it holds) reach into `data.toolgate.rules`. */
 function isUnderRules(path: string, text: string): boolean {

@@ -6,11 +6,14 @@ export interface Problem {
 	/** The rule or package it is in, such as `toolgate.rules.payments.finding`. */
 	readonly rule?: string;
 	readonly message: string;
+	/** Absent for an error. A warning keeps nobody from building. */
+	readonly severity?: 'warning';
 }
 
 /** `file:line:column: message (rule)`, as editors understand it. */
-export function problemLine({ file, line, column, rule, message }: Problem): string {
-	return `${file}:${line === 0 ? '' : `${line}:${column}:`} ${message}${rule === undefined ? '' : ` (${rule})`}`;
+export function problemLine({ file, line, column, rule, message, severity }: Problem): string {
+	const place = `${file}:${line === 0 ? '' : `${line}:${column}:`}`;
+	return `${place} ${severity === undefined ? '' : `${severity}: `}${message}${rule === undefined ? '' : ` (${rule})`}`;
 }
 
 export const byPlace = (a: Problem, b: Problem): number =>

@@ -2,37 +2,16 @@ import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { Command } from 'commander';
 import t from 'tap';
 import { runOpa } from '../../../tools/opa/index.ts';
 import { bundleWith, defaultBundle, ecPair, filesWith, rsaPair, unpackInto } from '../policy/bundle-fixture.ts';
 import { readBundle } from '../policy/bundle.ts';
-import { bundleCommand } from './bundle.ts';
-import { decisionCommands } from './policy-decision.ts';
+import { run as runCommand } from './command-fixture.ts';
 
-interface End {
-	readonly code: number;
-	readonly text: string;
-}
-
-/** Runs a command in this process. A failure is its one line. */
-async function run(...args: string[]): Promise<End> {
-	const program = new Command().addCommand(bundleCommand());
-	for (const each of decisionCommands()) program.addCommand(each);
-	const all = (command: Command): Command[] => [command, ...command.commands.flatMap(all)];
-	for (const command of all(program)) command.exitOverride();
-	const lines: string[] = [];
-	const log = t.intercept(console, 'log', { value: (line: string) => lines.push(line) });
-	try {
-		await program.parseAsync(args, { from: 'user' });
-		return { code: Number(process.exitCode ?? 0), text: lines.join('\n') };
-	} catch (error) {
-		const { message, exitCode = 2 } = error as Error & { exitCode?: number };
-		return { code: exitCode, text: [...lines, message].join('\n') };
-	} finally {
-		process.exitCode = undefined;
-		log.restore();
-	}
+/** A failure is its one line. */
+async function run(...args: string[]): Promise<{ code: number; text: string }> {
+	const { code, stdout, stderr } = await runCommand(...args);
+	return { code, text: [stdout, stderr.replace(/^toolgate: /m, '')].filter((text) => text !== '').join('\n') };
 }
 
 t.test('bundle inspect tells what is in a bundle', async (t) => {
@@ -159,7 +138,7 @@ t.test('one decision at the desk: the verdict, why, and what would release it', 
 	const ask = (command: string, input: string, ...args: string[]) => {
 		const file = join(dir, 'input.json');
 		writeFileSync(file, input);
-		return run(command, file, ...config, ...args);
+		return run('policy', command, file, ...config, ...args);
 	};
 	t.strictSame(await ask('eval', call('get_charge')), { code: 0, text: 'budget' });
 	t.strictSame(await ask('eval', call('delete_customer')), { code: 1, text: 'deny' });
@@ -202,7 +181,7 @@ t.test('one decision at the desk: the verdict, why, and what would release it', 
 	] as const) {
 		t.match(await ask('eval', input), { code: 2, text: message });
 	}
-	t.match(await run('eval', join(dir, 'absent.json'), ...config), { code: 2, text: /absent\.json: can't be read \(ENOENT\)/ });
+	t.match(await run('policy', 'eval', join(dir, 'absent.json'), ...config), { code: 2, text: /absent\.json: can't be read \(ENOENT\)/ });
 	t.match(await ask('eval', call('x'), '--bundle', join(dir, 'toolgate.yaml')), { code: 2, text: /truncated/ });
 });
 

@@ -55,7 +55,7 @@ test_customers_stay if {
 }
 `;
 
-const CONFIG = `# The gateway in front of your MCP server: npx toolgate serve --config toolgate.yaml
+const CONFIG = `# The gateway in front of your MCP server: toolgate serve
 upstreams:
   mine: { url: "\${MCP_URL:-http://127.0.0.1:3000/mcp}" }
 policy: { bundle: bundles/toolgate.tar.gz }

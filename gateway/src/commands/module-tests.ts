@@ -17,6 +17,8 @@ import { CommandFailure } from './command-failure.ts';
  */
 
 export interface Mismatch {
+	/** File, line and column of a test; the file of a case. */
+	readonly place: string;
 	readonly what: string;
 	readonly expected: string;
 	readonly seen: string;
@@ -28,10 +30,12 @@ interface ModuleTest {
 	readonly name: string;
 	/** As `opa test` says. */
 	readonly passes: boolean;
+	readonly place: string;
 }
 
 /** One case of `cases/*.json`: an input document, and what has to come of it. */
 interface Case {
+	readonly file: string;
 	readonly name: string;
 	readonly input: JsonObject;
 	readonly list?: boolean;
@@ -69,7 +73,7 @@ export function casesOf(folder: string): Case[] {
 				const { name, input } = one ?? {};
 				if (typeof name !== 'string' || typeof input !== 'object' || input === null)
 					throw new CommandFailure(1, `${file}: case ${index}: expected name and input`);
-				return { ...one, name: `${file}: ${name}`, input };
+				return { ...one, file, name, input };
 			});
 		});
 }
@@ -85,13 +89,12 @@ const fullName = ({ path, name }: ModuleTest): string => `${path}.${name}`;
 
 async function testDifferences(folder: string, tests: readonly ModuleTest[]): Promise<Mismatch[]> {
 	const evaluator = await compileTests(folder, [...new Set(tests.map(fullName))]);
-	const passing = answer(evaluator, {}, PASSING);
-	if (!Array.isArray(passing)) return [{ what: 'all tests together', expected: 'an answer', seen: shown(passing) }];
-	return tests.flatMap((test) => {
-		const passes = passing.includes(fullName(test));
-		return passes === test.passes
-			? []
-			: [{ what: fullName(test), expected: test.passes ? 'true' : 'not true', seen: passes ? 'true' : 'not true' }];
+	return tests.flatMap((test): Mismatch[] => {
+		// One at a time, so that one that stops the module is told from the others.
+		const passing = answer(evaluator, { only: fullName(test) }, PASSING);
+		const seen = Array.isArray(passing) ? (passing.length > 0 ? 'true' : 'not true') : shown(passing);
+		const expected = test.passes ? 'true' : 'not true';
+		return seen === expected ? [] : [{ place: test.place, what: fullName(test), expected, seen }];
 	});
 }
 
@@ -107,11 +110,11 @@ async function caseMisses(folder: string, cases: readonly Case[]): Promise<Misma
 	}
 }
 
-function missesOf({ name, input, list, verdict, rules }: Case, evaluator: Evaluator): Mismatch[] {
+function missesOf({ file, name, input, list, verdict, rules }: Case, evaluator: Evaluator): Mismatch[] {
 	const misses: Mismatch[] = [];
 	const hold = (what: string, expected: unknown, seen: unknown) => {
 		if (expected !== undefined && JSON.stringify(expected) !== JSON.stringify(seen))
-			misses.push({ what: `${name}: ${what}`, expected: shown(expected), seen: shown(seen) });
+			misses.push({ place: file, what: `${name}: ${what}`, expected: shown(expected), seen: shown(seen) });
 	};
 	hold('list', list, answer(evaluator, input, 'toolgate/decision/list'));
 	const decision = answer(evaluator, input, 'toolgate/decision/call') as DecisionDocument | undefined;
@@ -130,7 +133,7 @@ function answer(evaluator: Evaluator, input: JsonObject, entrypoint: string): un
 }
 
 /**
- * One entrypoint for all tests: the set of those that pass. OPA's planner can't take several entrypoints where a function uses `with`, which tests
+ * One entrypoint for all tests; the input names the one to run, and the answer is an empty set where it fails. OPA's planner can't take several entrypoints where a function uses `with`, which tests
  * like to do; so the annotations that make entrypoints are left out of the copy that is compiled.
  */
 async function compileTests(folder: string, names: readonly string[]): Promise<Evaluator> {
@@ -144,7 +147,7 @@ async function compileTests(folder: string, names: readonly string[]): Promise<E
 			writeFileSync(file, readFileSync(file, 'utf8').replaceAll(/^#[ \t]*entrypoint:[ \t]*true[ \t]*$/gm, '#'));
 		writeFileSync(
 			join(copy, 'passing.rego'),
-			`package ${PASSING.split('/')[0]}\n\n${names.map((name) => `passing contains ${JSON.stringify(name)} if ${name}`).join('\n')}\n`,
+			`package ${PASSING.split('/')[0]}\n\n${names.map((name) => `passing contains true if {\n\tinput.only == ${JSON.stringify(name)}\n\t${name}\n}\n`).join('\n')}\n`,
 		);
 		const out = join(work, 'bundle.tar.gz');
 		const own = join(folder, 'capabilities.json');

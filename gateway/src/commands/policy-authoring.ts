@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { buildBundle } from '../../../tools/opa/build.ts';
-import { checkPolicy, formatProblems } from '../../../tools/opa/check.ts';
+import { checkPolicy, formatProblems, policyWarnings } from '../../../tools/opa/check.ts';
 import { OpaMissing, runOpa } from '../../../tools/opa/index.ts';
 import { PolicyProblems, type Problem, problemLine } from '../../../tools/opa/problem.ts';
 import { CommandFailure } from './command-failure.ts';
@@ -24,8 +24,9 @@ export function authoringCommands(): Command[] {
 		.action(async (folder: string, options: AuthoringOptions) =>
 			withOpa(async () => {
 				const problems = await problemsOf(folder);
-				if (options.json) console.log(JSON.stringify(problems, undefined, 2));
-				else for (const problem of problems) console.error(problemLine(problem));
+				const said = problems.length > 0 ? problems : await policyWarnings(folder);
+				if (options.json) console.log(JSON.stringify(said, undefined, 2));
+				else for (const problem of said) console.error(problemLine(problem));
 				if (problems.length > 0)
 					throw new CommandFailure(1, `${problems.length} ${problems.length === 1 ? 'problem' : 'problems'} in ${folder}`);
 				if (!options.json) console.log(`${paint('green', 'good')}  ${folder}`);
@@ -41,19 +42,20 @@ export function authoringCommands(): Command[] {
 				const problems = await problemsOf(folder);
 				if (problems.length > 0) throw new PolicyProblems(problems);
 				const interpreted = await runOpa(['test', '--format', 'json', '--verbose', ...opaTestArgs(folder)]);
-				const tests = readTests(interpreted.stdout || interpreted.stderr);
+				// A `todo_test_` is not run, so there is nothing to compare.
+				const tests = readTests(interpreted.stdout || interpreted.stderr).filter(({ skip }) => skip !== true);
 				const failing = tests.filter((one) => one.fail === true || one.error !== undefined);
 				// OPA measures nothing while a test fails.
 				const coverage = failing.length > 0 ? 0 : await coverageOf(folder);
 				const mismatches = await moduleMismatches(
 					folder,
-					tests.map(({ package: path, name, fail }) => ({ path, name, passes: fail !== true })),
+					tests.map(({ package: path, name, fail, location }) => ({ path, name, passes: fail !== true, place: placeOf(location, folder) })),
 				);
 				const cases = casesOf(folder).length;
 				if (options.json)
 					console.log(JSON.stringify({ tests: tests.length, failing: failing.map(nameOf), coverage, cases, mismatches }, undefined, 2));
 				else {
-					for (const one of failing) console.error(`${one.location?.file ?? folder}:${one.location?.row ?? 0}: ${nameOf(one)} fails`);
+					for (const one of failing) console.error(`${placeOf(one.location, folder)}: ${nameOf(one)} fails`);
 					for (const one of mismatches) console.error(mismatchLine(one));
 					console.log(
 						`${tests.length - failing.length} of ${tests.length} tests pass, ${coverage} % of the lines covered; the compiled module agrees on ${tests.length + cases - mismatches.length} of ${tests.length + cases}`,
@@ -107,9 +109,13 @@ interface TestResult {
 	readonly package: string;
 	readonly name: string;
 	readonly fail?: boolean;
+	readonly skip?: boolean;
 	readonly error?: object;
-	readonly location?: { readonly file: string; readonly row: number };
+	readonly location?: { readonly file: string; readonly row: number; readonly col: number };
 }
+
+const placeOf = (location: TestResult['location'], folder: string): string =>
+	location === undefined ? folder : `${location.file}:${location.row}:${location.col}`;
 
 const nameOf = ({ package: path, name }: TestResult): string => `${path}.${name}`;
 
@@ -136,4 +142,5 @@ async function coverageOf(folder: string): Promise<number> {
 	return all === 0 ? 0 : Math.round((covered / all) * 100);
 }
 
-const mismatchLine = ({ what, expected, seen }: Mismatch): string => `${what}: expected ${expected}, and the compiled module gives ${seen}`;
+const mismatchLine = ({ place, what, expected, seen }: Mismatch): string =>
+	`${place}: ${what}: expected ${expected}, and the compiled module gives ${seen}`;
