@@ -7,7 +7,14 @@ const MAX_CONNECTIONS = 128;
 /** Of every request; an upstream chooses between the two kinds of answer. */
 const HEADERS = ['content-type', 'application/json', 'accept', 'application/json, text/event-stream', 'user-agent', 'toolgate'];
 // HTTP/1.1 only: one framing to reason about. No redirects, no interceptors, no proxy from the environment.
-const OPTIONS = { pipelining: 1, allowH2: false, connectTimeout: 5_000, keepAliveTimeout: 30_000 } as const;
+const OPTIONS = {
+	pipelining: 1,
+	allowH2: false,
+	connectTimeout: 5_000,
+	keepAliveTimeout: 30_000,
+	// A held stream may be silent for as long as it likes: that its peer is still there, TCP asks.
+	connect: { keepAlive: true, keepAliveInitialDelay: 30_000 },
+} as const;
 
 /** Pools of connections to one upstream. */
 export class Connection {

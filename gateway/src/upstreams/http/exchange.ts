@@ -25,8 +25,6 @@ export interface ExchangeOptions {
 	readonly body?: string;
 	/** When the result has to be there; absent for streams that are held. */
 	readonly deadline?: Deadline;
-	/** The longest silence on the body. */
-	readonly idleMs?: number;
 	/** Aborted: the exchange fails at once. */
 	readonly signal?: AbortSignal;
 }
@@ -36,8 +34,8 @@ const DRAIN_MS = 1_000;
 const DRAIN_BYTES = 65_536;
 
 /**
- * One request and its answer on a pool. Never rejects. Timers are its own, because undici's fire late and can't tell a total from an idle
- * limit; redirects are an answer like any other.
+ * One request and its answer on a pool. Never rejects. Timers are its own: undici's fire late, and end what is silent for 300 s, which a call
+ * may be until its deadline and a held stream for ever. Redirects are an answer like any other.
  */
 export function exchange<T>(dispatcher: Dispatcher, options: ExchangeOptions, reader: AnswerReader<T>): Promise<T | ExchangeFailure> {
 	return new Promise((resolve) => {
@@ -56,7 +54,6 @@ class Exchange<T> implements Dispatcher.DispatchHandler {
 	readonly #resolve: (end: T | ExchangeFailure) => void;
 	readonly #options: ExchangeOptions;
 	readonly #stopWatch: (() => void) | undefined;
-	#idle: NodeJS.Timeout | undefined;
 	#drain: NodeJS.Timeout | undefined;
 	#drainedBytes = 0;
 	#controller: Dispatcher.DispatchController | undefined;
@@ -81,16 +78,12 @@ class Exchange<T> implements Dispatcher.DispatchHandler {
 	}
 
 	onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
-		const { idleMs } = this.#options;
-		if (idleMs !== undefined) this.#idle = setTimeout(() => this.#fail(`silent for ${idleMs} ms`, true), idleMs);
 		this.#take(this.#reader.head(status, headers));
 	}
 
 	onResponseData(_: Dispatcher.DispatchController, bytes: Buffer): void {
-		if (!this.#isSettled) {
-			this.#idle?.refresh();
-			this.#take(this.#reader.chunk(bytes));
-		} else if ((this.#drainedBytes += bytes.length) > DRAIN_BYTES) this.#cut();
+		if (!this.#isSettled) this.#take(this.#reader.chunk(bytes));
+		else if ((this.#drainedBytes += bytes.length) > DRAIN_BYTES) this.#cut();
 	}
 
 	onResponseEnd(): void {
@@ -119,7 +112,6 @@ class Exchange<T> implements Dispatcher.DispatchHandler {
 		if (this.#isSettled) return;
 		this.#isSettled = true;
 		this.#stopWatch?.();
-		clearTimeout(this.#idle);
 		this.#options.signal?.removeEventListener('abort', this.#onAbort);
 		this.#resolve(end);
 	}

@@ -3,8 +3,6 @@ import type { Endpoint } from '../http/endpoint.ts';
 import { exchange } from '../http/exchange.ts';
 import { type OnMessage, StreamReader } from '../http/stream-reader.ts';
 
-/** Silence after which a stream is opened anew: a peer that vanished sends no reset. */
-const IDLE_MS = 300_000;
 const REOPEN_MS = 1_000;
 const MIN_REOPEN_MS = 100;
 
@@ -27,7 +25,7 @@ export async function holdOwnStream(
 	while (!signal.aborted) {
 		const reader = new StreamReader(events.onMessage);
 		const resumed = lastEventId === undefined ? headers : [...headers, 'last-event-id', lastEventId];
-		const end = await exchange(dispatcher, { path, method: 'GET', headers: resumed, idleMs: IDLE_MS, signal }, reader);
+		const end = await exchange(dispatcher, { path, method: 'GET', headers: resumed, signal }, reader);
 		lastEventId = reader.lastEventId ?? lastEventId;
 		if (signal.aborted) break;
 		if (!reader.isOpen) return end.kind === 'status' && end.status !== 404 ? 'not_offered' : 'lost';

@@ -6,7 +6,6 @@ import { StreamReader } from '../http/stream-reader.ts';
 import { type Incoming, isObject } from '../messages.ts';
 import { META, repeatingHeaders } from './envelope.ts';
 
-const IDLE_MS = 300_000;
 const REOPEN_MS = 1_000;
 
 export interface ListeningEvents {
@@ -37,7 +36,7 @@ export async function listen(
 		const headers = [...endpoint.headers, ...repeatingHeaders(request, undefined)];
 		const end = await exchange(
 			endpoint.streams,
-			{ path: endpoint.path, method: 'POST', headers, body: JSON.stringify(request), idleMs: IDLE_MS, signal },
+			{ path: endpoint.path, method: 'POST', headers, body: JSON.stringify(request), signal },
 			reader,
 		);
 		if (signal.aborted || isAnswered) return;
