@@ -42,7 +42,7 @@ function show({ active, previous, rolledBack, problem, source }: PolicyStatus): 
 	const lines = [
 		active === undefined
 			? `${paint('red', 'none')}  every call is denied; bundles come from ${safe(source)}`
-			: `${paint('green', 'active')}  ${bundle(active)}, since ${relativeTime(active.activatedAtMs)}, from ${safe(source)}${active.signature === undefined ? '' : `, signed by ${safe(active.signature.keyid)}`}`,
+			: `${paint('green', 'active')}  ${bundle(active)}, taken over ${relativeTime(active.activatedAtMs)}, from ${safe(source)}${active.signature === undefined ? '' : `, signed by ${safe(active.signature.keyid)}`}`,
 	];
 	if (rolledBack !== undefined) lines.push(`${paint('yellow', 'rolled back')}  from ${bundle(rolledBack)}, until a newer version comes`);
 	if (previous !== undefined) lines.push(`${paint('dim', 'before')}  ${bundle(previous)}: toolgate policy rollback goes back to it`);
