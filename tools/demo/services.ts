@@ -81,7 +81,7 @@ export function servicesOf({ ports, dataDir }: StackOptions): Service[] {
 		{
 			name: 'gateway',
 			what: 'ToolGate, for agents',
-			args: [join(root, 'gateway/src/cli.ts'), 'serve', '--config', join(root, 'toolgate.yaml')],
+			args: [join(root, 'bin/toolgate'), 'serve', '--config', join(root, 'toolgate.yaml')],
 			env: {
 				...larkHere,
 				STRIPE_MCP_URL: local(ports['localstripe-mcp'], '/mcp'),
