@@ -27,8 +27,8 @@ export type Admitted =
 			readonly charge: BudgetCharge;
 			readonly used: number;
 	  }
-	/** The approval can't be claimed: taken, ended, or bound to something else; `why` is a sentence. */
-	| { readonly kind: 'unclaimable'; readonly why: string; readonly state: string };
+	/** The approval can't be claimed: taken by an identical call, ended, or bound to something else; `why` is a sentence. */
+	| { readonly kind: 'unclaimable'; readonly why: string; readonly state: string; readonly isTaken: boolean };
 
 /** What became of an admitted call. */
 export interface Settlement {

@@ -25,7 +25,8 @@ const MAX_NAME_CHARACTERS = 200;
 export class CallRecord {
 	readonly call: DecidedRequest;
 	readonly #nowMs: () => number;
-	readonly #startedMs: number;
+	/** When the call came, in milliseconds on the database's clock. */
+	readonly startedMs: number;
 	argumentsDigest = '';
 	/** Of the bundle that judged last; empty before any did. */
 	revision = '';
@@ -45,7 +46,7 @@ export class CallRecord {
 	constructor(call: DecidedRequest, nowMs: () => number) {
 		this.call = call;
 		this.#nowMs = nowMs;
-		this.#startedMs = nowMs();
+		this.startedMs = nowMs();
 	}
 
 	/** True once the upstream may have heard of the call. */
@@ -60,6 +61,9 @@ export class CallRecord {
 		this.#decision = undefined;
 		this.#input = undefined;
 		this.#redacted = [];
+		this.#intentId = undefined;
+		this.#charges = [];
+		this.#progress = 'open';
 	}
 
 	decided(decision: Decision, input: JsonObject, recorded: JsonObject): void {
@@ -171,7 +175,7 @@ export class CallRecord {
 	}
 
 	#ended(outcome: Outcome): Partial<TrailEvent> {
-		const durationMs = Math.max(0, Math.round(this.#nowMs() - this.#startedMs));
+		const durationMs = Math.max(0, Math.round(this.#nowMs() - this.startedMs));
 		const detail: JsonObject = { durationMs };
 		if (this.#resultBytes !== undefined) detail['resultBytes'] = this.#resultBytes;
 		if (this.#why !== undefined) detail['why'] = this.#why;

@@ -22,7 +22,8 @@ interface Script {
 	hasAccess?: boolean;
 	tool?: Partial<Tool> | null;
 	sent?: JsonObject;
-	admitted?: Admitted;
+	/** The last one again and again. */
+	admitted?: Admitted | Admitted[];
 	ends?: HoldEnd[];
 	answer?: Awaited<ReturnType<CallToolDeps['upstreams']['call']>>;
 	result?: DecisionDocument;
@@ -59,7 +60,7 @@ function harness(script: Script) {
 			if (script.throwIn === 'admit') throw new StoreUnavailable('away');
 			admissions.push(request);
 			events.push(request.event);
-			return script.admitted ?? { kind: 'granted' };
+			return [script.admitted ?? { kind: 'granted' as const }].flat()[Math.min(admissions.length, [script.admitted].flat().length) - 1]!;
 		},
 		async settle(settlement) {
 			steps.push('settle');
@@ -301,8 +302,28 @@ t.test('a refusal in admission is recorded there, once', async (t) => {
 	const h = harness({ admitted: { kind: 'budgetExceeded', charge, used: 5 } });
 	t.match(await h.run(), { word: 'budgetExceeded', rule: 'team.daily', text: /5 of 5 calls used.*resets in 60 s/, retryAfterMs: 60_000 });
 	t.same(h.steps.slice(-1), ['admit']);
-	const gone = harness({ decisions: [ask, allow], admitted: { kind: 'unclaimable', why: 'it was used', state: 'done' } });
-	t.match(await gone.run(), { word: 'approvalRequired', text: /it was used/ });
+	const gone = harness({
+		decisions: [ask, allow],
+		admitted: { kind: 'unclaimable', why: 'it has expired', state: 'expired', isTaken: false },
+	});
+	t.match(await gone.run(), { word: 'expired', text: /it has expired/ });
+	t.same(gone.steps.slice(-1), ['admit']);
+});
+
+t.test('a call whose approval an identical one took waits on, and gets what that one got', async (t) => {
+	const taken: Admitted = { kind: 'unclaimable', why: 'an identical call is under way with it', state: 'dispatched', isTaken: true };
+	const answer = { result: { content: [] } };
+	const h = harness({
+		decisions: [ask, allow, ask],
+		ends: [approved, { kind: 'replayed', approvalId: 'a1', answer }],
+		admitted: taken,
+	});
+	t.match(await h.run(), { kind: 'answered', word: 'replayed', answer });
+	t.notOk(h.steps.includes('forward'));
+	t.match(h.events.at(-1), { kind: 'refusal', decision: 'approvalRequired', outcome: 'replayed', approvalId: 'a1' });
+	t.equal(h.events.at(-1)?.intentId, undefined, 'the intent that was refused is not this one');
+	const back = harness({ decisions: [ask, allow, ask, allow], ends: [approved, approved], admitted: [taken, { kind: 'granted' }] });
+	t.match(await back.run(), { kind: 'answered', word: 'ok' }, 'it was given back');
 });
 
 for (const [answer, word, fate] of [

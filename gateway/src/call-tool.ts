@@ -98,11 +98,15 @@ export async function decideAndRelay<C extends Tool | Item>(request: DecidedRequ
 	return record.close(outcome, deps.admission, (error) => deps.onFault(error, request.id));
 }
 
+const UNRELEASED: { readonly approvalId: string | undefined; readonly releases: readonly Release[] } = {
+	approvalId: undefined,
+	releases: [],
+};
+
 async function run<C extends Tool | Item>(call: DecidedRequest, asked: Asked<C>, record: CallRecord, deps: PathDeps): Promise<Outcome> {
 	const argumentsDigest = deps.keyedDigest(call.arguments);
 	record.argumentsDigest = argumentsDigest;
-	let releases: readonly Release[] = [];
-	let approvalId: string | undefined;
+	let { approvalId, releases } = UNRELEASED;
 
 	// Steps 1 to 4 run again when a wait ends, under the policy and the tool list of that moment.
 	for (;;) {
@@ -144,6 +148,7 @@ async function run<C extends Tool | Item>(call: DecidedRequest, asked: Asked<C>,
 				sentDigest,
 				recorded: obligations.recorded,
 				sent: obligations.sent,
+				sinceMs: record.startedMs,
 			});
 			record.held(end);
 			if (end.kind !== 'approved') return refusals.fromHold(end, decision, leading);
@@ -162,7 +167,12 @@ async function run<C extends Tool | Item>(call: DecidedRequest, asked: Asked<C>,
 		});
 		record.admitted(admitted);
 		if (admitted.kind === 'budgetExceeded') return refusals.budgetExceeded(admitted, decision, deps.nowMs());
-		if (admitted.kind === 'unclaimable') return refusals.unclaimable(admitted, decision);
+		if (admitted.kind === 'unclaimable') {
+			if (!admitted.isTaken) return refusals.unclaimable(admitted, decision);
+			// An identical call, here or on another replica, was faster: this one waits on, as if it had just come, and gets that one's result.
+			({ approvalId, releases } = UNRELEASED);
+			continue;
+		}
 
 		// 7. Forward, once. After a timeout or a broken answer the call may have run; it is never retried.
 		const answer = await deps.upstreams.call({

@@ -142,10 +142,16 @@ function admitted(answer: DeedAnswer, { charges }: AdmissionRequest): Admitted {
 		case 'budgetExceeded':
 			return { kind: 'budgetExceeded', charge: charges[answer.charge!]!, used: answer.used! };
 		case 'unclaimable':
-			return { kind: 'unclaimable', state: answer.state ?? 'unknown', why: whyUnclaimable(answer) };
+			return { kind: 'unclaimable', state: answer.state ?? 'unknown', why: whyUnclaimable(answer), isTaken: isTaken(answer) };
 		default:
 			throw new Error(`admission answered ${JSON.stringify(answer.word)}`);
 	}
+}
+
+/** An identical call was faster; it may have given the approval back already. */
+function isTaken({ state, is_sent_equal, is_definition_equal }: DeedAnswer): boolean {
+	if (state === 'approved') return is_sent_equal === true && is_definition_equal === true;
+	return state === 'dispatched' || state === 'done' || state === 'outcome_unknown';
 }
 
 function whyUnclaimable({ state, is_sent_equal, is_definition_equal }: DeedAnswer): string {
@@ -153,13 +159,13 @@ function whyUnclaimable({ state, is_sent_equal, is_definition_equal }: DeedAnswe
 		case 'approved':
 			if (is_sent_equal !== true) return 'the arguments as they would be sent have changed since it was given';
 			if (is_definition_equal !== true) return 'the definition of the tool has changed since it was given';
-			return 'an identical call took it and gave it back; call again';
+			return 'an identical call took it and gave it back';
 		case 'pending':
 			return 'nobody has decided it yet';
 		case 'dispatched':
-			return 'an identical call is under way with it; call again with the same arguments to get its result';
+			return 'an identical call is under way with it';
 		case 'done':
-			return 'it has been used; call again with the same arguments';
+			return 'it has been used';
 		case 'outcome_unknown':
 			return 'an identical call was sent with it, and its outcome is unknown';
 		case 'unknown':

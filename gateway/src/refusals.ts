@@ -77,7 +77,9 @@ export const refusals = {
 			case 'pending':
 				return refused(
 					'approval_pending',
-					'A person has to approve this call and has not decided yet. Call again with the same arguments to go on waiting.',
+					end.isUnderWay
+						? 'An identical call was approved and is under way. Call again with the same arguments to get its result; it runs once.'
+						: 'A person has to approve this call and has not decided yet. Call again with the same arguments to go on waiting.',
 					{
 						...who,
 						retryAfterMs: PENDING_RETRY_MS,
@@ -116,7 +118,7 @@ export const refusals = {
 
 	unclaimable: ({ why, state }: Extract<Admitted, { kind: 'unclaimable' }>, decision: Decision) =>
 		refused(
-			state === 'expired' || state === 'withdrawn' || state === 'outcome_unknown' ? state : 'approvalRequired',
+			state === 'expired' || state === 'withdrawn' ? state : 'approvalRequired',
 			`The approval can't be used: ${why}. Nothing was run.`,
 			{ decisionId: decision.id },
 		),

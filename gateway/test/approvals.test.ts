@@ -220,7 +220,7 @@ t.test(
 		t.equal((await (await openAgent(second.mcpUrl)).call('create_refund', REFUND)).word, 'ok');
 		t.match(await second.payments.ledger(), { refunds: 1 });
 		t.same(await second.traces('&tool=create_refund'), [
-			'create_refund → approvalRequired → approval_pending → approved',
+			'create_refund → approvalRequired → approval_pending',
 			'create_refund → approvalRequired → approved → ok',
 		]);
 	},

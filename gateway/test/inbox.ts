@@ -103,6 +103,7 @@ export async function anApproval(
 			sentDigest: id,
 			recorded: fields.arguments ?? {},
 			sent: { ...fields.arguments, ...fields.sent },
+			sinceMs: sql.nowMs(),
 		},
 		100,
 	);

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { UsageError } from './deployment.ts';
 import { misses, type Seen } from './expect.ts';
 import { jsonReport, junitReport } from './reports.ts';
 import type { RunResult, Verdict } from './run-suites.ts';
@@ -31,6 +32,19 @@ t.test('a trace shows the first decision and then what followed', (t) => {
 	t.equal(tracesOf(call('a', 'granted'))[0]?.isOver, false);
 	t.equal(tracesOf(call('a', 'budgetExceeded'))[0]?.isOver, true);
 	t.equal(traceLine([]), 'no calls');
+	const [asked, approved, intent] = refund as [TrailEvent, TrailEvent, TrailEvent];
+	const refusal = (outcome: string): TrailEvent => ({ kind: 'refusal', callId: 'c1', decision: 'approvalRequired', outcome });
+	t.equal(
+		traceLine(tracesOf([asked, refusal('approval_pending'), approved])),
+		'create_refund → approvalRequired → approval_pending',
+		'a hold that ended: what becomes of the approval then is the story of a later call',
+	);
+	const unclaimed = { ...intent, admission: 'unclaimable' };
+	t.equal(
+		traceLine(tracesOf([asked, approved, unclaimed, asked, refusal('replayed')])),
+		'create_refund → approvalRequired → approved → replayed',
+	);
+	t.equal(traceLine(tracesOf([asked, approved, unclaimed])), 'create_refund → approvalRequired → approved → approvalRequired');
 	t.end();
 });
 
@@ -83,7 +97,11 @@ t.test('every kind of expectation holds where it should, and is missed where it 
 
 t.test('reports say what was missed, and known failures are no failures', (t) => {
 	const result = (name: string, verdict: Verdict, more: Partial<RunResult> = {}): RunResult => ({
-		run: { suite: { file: 'evalsuite/a.yaml', cases: [] }, case: { name, input: 'x', principal: 'a@example.com' }, round: 1 },
+		run: {
+			suite: { file: 'evalsuite/a.yaml', cases: [], at: (pointer) => new UsageError(pointer) },
+			case: { name, input: 'x', principal: 'a@example.com' },
+			round: 1,
+		},
 		verdict,
 		calls: seen.calls,
 		misses: [],

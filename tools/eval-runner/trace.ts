@@ -37,8 +37,15 @@ export function tracesOf(events: readonly TrailEvent[]): CallTrace[] {
 	return [...calls].map(([callId, of]) => {
 		const words: string[] = [];
 		const wordsAtMs: number[] = [];
+		let hasEnded = false;
 		for (const event of of) {
-			for (const word of wordsOf(event, words)) {
+			// What becomes of an approval when the hold of the call is over is the story of a later call.
+			if (hasEnded && event.kind === 'approval') continue;
+			hasEnded ||= isLast(event) && event.admission !== 'unclaimable';
+			for (const word of [
+				...wordsOf(event, words),
+				...(event === of.at(-1) && event.admission === 'unclaimable' ? ['approvalRequired'] : []),
+			]) {
 				if (word === words.at(-1)) continue;
 				words.push(word);
 				wordsAtMs.push(event.timeMs ?? 0);
@@ -55,7 +62,7 @@ const isLast = (event: TrailEvent): boolean => event.kind === 'outcome' || event
 function wordsOf(event: TrailEvent, soFar: readonly string[]): string[] {
 	const { kind, decision, outcome, approvalId } = event;
 	if (kind === 'intent') {
-		if (isRefusedInAdmission(event)) return [event.admission === 'budgetExceeded' ? 'budgetExceeded' : 'approvalRequired'];
+		if (event.admission === 'budgetExceeded') return ['budgetExceeded'];
 		// What follows an approval is admitted anew; its `allow` says nothing that `approved` has not said.
 		return soFar.length === 0 ? ['allow'] : approvalId === undefined || soFar.includes('approved') ? [] : ['approved'];
 	}

@@ -89,13 +89,16 @@ export interface ApprovalWish {
 	readonly recorded: JsonObject;
 	/** The arguments as they will be sent, to tell the approver where the record differs; it isn't kept. */
 	readonly sent: JsonObject;
+	/** When the call came, in milliseconds on the database's clock: it is held no longer for having to wait twice. */
+	readonly sinceMs: number;
 }
 
 /** How a held call's wait ended. */
 export type HoldEnd =
 	| { readonly kind: 'approved'; readonly approvalId: string; readonly releases: readonly Release[] }
 	| { readonly kind: 'rejected' | 'expired' | 'withdrawn'; readonly approvalId: string; readonly by?: string; readonly reason?: string }
-	| { readonly kind: 'pending'; readonly approvalId: string; readonly url: string }
+	/** Nobody has decided, or, when it is under way, an identical call is running with it. */
+	| { readonly kind: 'pending'; readonly approvalId: string; readonly url: string; readonly isUnderWay: boolean }
 	/** An identical call ran a moment ago: its answer again. */
 	| { readonly kind: 'replayed'; readonly approvalId: string; readonly answer: Answer }
 	/** An identical call may have run; nobody knows. */

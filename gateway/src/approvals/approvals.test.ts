@@ -46,6 +46,7 @@ function aWish(fields: WishFields = {}): ApprovalWish {
 		sentDigest,
 		recorded: { charge: 'ch_1', note: 'a\0b' },
 		sent: { charge: 'ch_1', note: 'a\0b', card: '4242' },
+		sinceMs: Date.now(),
 		decision: {
 			id: decisionId,
 			revision: 'r1',

@@ -43,7 +43,7 @@ export class Holds {
 
 	/** @throws {StoreUnavailable} @throws {PolicyError} an approval is required, but of nobody. */
 	async hold(wish: ApprovalWish): Promise<HoldEnd> {
-		const untilMs = this.#deps.nowMs() + (wish.call.waits === false ? 0 : this.#deps.holdMs);
+		const untilMs = wish.sinceMs + (wish.call.waits === false ? 0 : this.#deps.holdMs);
 		const joined = await this.#join(wish);
 		return typeof joined === 'string' ? this.#wait(joined, wish.call.downstream.cancelled, untilMs) : joined;
 	}
@@ -98,7 +98,8 @@ export class Holds {
 				const ended = await this.#endOf(entry);
 				if (ended !== undefined) return ended;
 				const leftMs = untilMs - nowMs();
-				if (leftMs <= 0 || cancelled.aborted || this.#isLettingGo) return { kind: 'pending', approvalId: id, url: urlOf(id) };
+				if (leftMs <= 0 || cancelled.aborted || this.#isLettingGo)
+					return { kind: 'pending', approvalId: id, url: urlOf(id), isUnderWay: entry.view.state === 'dispatched' };
 				news = await watch.next(Math.min(leftMs, this.#lookAgainMs(entry)), cancelled);
 			}
 		} finally {
@@ -128,7 +129,7 @@ export class Holds {
 				return { kind: 'outcome_unknown', approvalId };
 			case 'done':
 				// Over a while ago, or settled by a person: a call from now on is a new one.
-				if (!isReplayable) return { kind: 'pending', approvalId, url: this.#deps.urlOf(approvalId) };
+				if (!isReplayable) return { kind: 'pending', approvalId, url: this.#deps.urlOf(approvalId), isUnderWay: false };
 				return { kind: 'replayed', approvalId, answer: openAnswer(keys, approvalId, await ledger.sealed(approvalId)) };
 		}
 	}

@@ -169,6 +169,7 @@ t.test('the words of a call: the first decision, then what followed, ok only aft
 	const decision = recorded({ kind: 'decision', decision: 'approvalRequired' });
 	const approved = recorded({ kind: 'approval', decision: undefined as never, outcome: 'approved' });
 	const intent = recorded({ kind: 'intent', decision: 'allow', approvalId: 'a' }, 'granted');
+	const unclaimed = recorded({ kind: 'intent', decision: 'allow', approvalId: 'a' }, 'unclaimable');
 	const ok = recorded({ kind: 'outcome', outcome: 'ok' });
 	const refusal = (outcome: TrailEvent['outcome']) => recorded({ kind: 'refusal', decision: 'approvalRequired', outcome: outcome! });
 	const cases: [string, RecordedEvent[]][] = [
@@ -187,6 +188,9 @@ t.test('the words of a call: the first decision, then what followed, ok only aft
 			[decision, recorded({ kind: 'approval', decision: undefined as never, outcome: 'expired' }), refusal('expired')],
 		],
 		['approvalRequired → rejected', [decision, refusal('rejected')]],
+		['approvalRequired → approval_pending', [decision, refusal('approval_pending'), approved]],
+		['approvalRequired → approved → replayed', [decision, approved, unclaimed, decision, refusal('replayed')]],
+		['approvalRequired → approved → approvalRequired', [decision, approved, unclaimed]],
 		['approvalRequired → replayed', [decision, refusal('replayed')]],
 		[
 			'allow → outcome_unknown',
