@@ -5,7 +5,7 @@ import { auditKeyCommand, auditVerifyCommand, writeExport } from './audit-proof.
 import { auditRecheckCommand } from './audit-recheck.ts';
 import { CommandFailure } from './command-failure.ts';
 import { type CommonOptions, connect, operatorCommand, print } from './operator-command.ts';
-import { paint, paintWord, safe } from './terminal.ts';
+import { jsonText, paint, paintWord, safe } from './terminal.ts';
 
 const FILTERS = [
 	'principal',
@@ -47,7 +47,7 @@ export function auditCommand(): Command {
 				const stop = new AbortController();
 				for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
 				for await (const event of connect(options).stream(`/api/audit/tail${query(options, { last: options.last })}`, stop.signal)) {
-					console.log(options.json ? JSON.stringify(event) : eventLine(event as unknown as RecordedEvent, { paint: paintWord, safe }));
+					console.log(options.json ? jsonText(event) : eventLine(event as unknown as RecordedEvent, { paint: paintWord, safe }));
 				}
 			}),
 	);

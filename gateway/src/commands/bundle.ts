@@ -12,7 +12,7 @@ import { summaryOf } from '../policy/rego-annotations.ts';
 import { claimsOf, SIGNATURES_FILE, signFiles, type Verification } from '../policy/signatures.ts';
 import { verificationOf } from '../policy/sources/policy-source.ts';
 import { CommandFailure } from './command-failure.ts';
-import { paint, safe } from './terminal.ts';
+import { jsonText, paint, safe } from './terminal.ts';
 
 interface JsonOption {
 	readonly json?: boolean;
@@ -95,7 +95,7 @@ async function inspect(path: string, { json }: JsonOption): Promise<void> {
 		files: Object.fromEntries([...files].map(([name, bytes]) => [name, bytes.length])),
 		signature: claims,
 	};
-	if (json) return console.log(JSON.stringify(facts, undefined, 2));
+	if (json) return console.log(jsonText(facts, 2));
 	const rows: [string, string][] = [
 		['revision', revision],
 		['version', String(version)],

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { OperatorClient, type OperatorOptions } from './operator-client.ts';
+import { jsonText } from './terminal.ts';
 
 /** A sub-command that talks to a running gateway: `--config`, `--url` and `--json` are the same everywhere. */
 export function operatorCommand(name: string, description: string): Command {
@@ -18,5 +19,5 @@ export const connect = (options: OperatorOptions): OperatorClient => new Operato
 
 /** Prints JSON for machines, or else what `human` says. */
 export function print(options: CommonOptions, value: unknown, human: () => string): void {
-	console.log(options.json ? JSON.stringify(value, undefined, 2) : human());
+	console.log(options.json ? jsonText(value, 2) : human());
 }

@@ -37,6 +37,17 @@ export function safe(text: string): string {
 	});
 }
 
+/** The value as JSON that says the same to a machine, and is safe on a terminal: what could not be seen stands there as an escape. */
+export const jsonText = (value: unknown, indent?: number): string =>
+	JSON.stringify(value, undefined, indent).replaceAll(UNSEEN, (character) =>
+		character === '\n'
+			? character // between members; within texts it is an escape already
+			: character
+					.split('')
+					.map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+					.join(''),
+	);
+
 /** "4 min ago", "in 12 s". */
 export function relativeTime(ms: number, nowMs: number = Date.now()): string {
 	const seconds = Math.round(Math.abs(ms - nowMs) / 1000);

@@ -15,6 +15,8 @@ const FASTIFY_ERRORS: Readonly<Record<string, ErrorCode>> = {
 };
 
 const RETRY_AFTER_SECONDS = 1;
+/** A refused request's body is read to its end, so that its connection can be used again, only up to this size. */
+const MAX_DRAINED_BYTES = 16 * 1024 * 1024;
 
 /** Any throw as an error of the catalogue. What nobody expected becomes INTERNAL; its text stays in `cause`. */
 export function asToolGateError(error: unknown): ToolGateError {
@@ -45,9 +47,15 @@ export function answerError(
 	if (error.code === 'INTERNAL') onFault(error.cause ?? error);
 	if (entry.code === 'UNAUTHENTICATED') void reply.header('www-authenticate', 'Bearer realm="toolgate"');
 	if (entry.isRetryable && entry.httpStatus >= 400) void reply.header('retry-after', RETRY_AFTER_SECONDS);
+	if (hasEndlessBody(reply)) void reply.header('connection', 'close');
 	const body =
 		shape === 'rpc'
 			? { jsonrpc: '2.0', id: null, error: { code: entry.rpcCode ?? -32603, message: error.message } }
 			: { error: { code: entry.code, message: error.message } };
 	return reply.code(entry.httpStatus).type('application/json').send(JSON.stringify(body));
+}
+
+/** Whether the request was refused before a body was read that is large, or of unknown size. */
+function hasEndlessBody({ request: { raw, headers } }: FastifyReply): boolean {
+	return !raw.complete && (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > MAX_DRAINED_BYTES);
 }

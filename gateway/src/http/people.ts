@@ -54,6 +54,8 @@ export function buildPeopleListener(deps: PeopleDeps): FastifyInstance {
 	app.setNotFoundHandler(() => {
 		throw new ToolGateError('NOT_FOUND', 'nothing is here; the API is under /api');
 	});
+	// A form of another site can send text; JSON it can not.
+	app.removeContentTypeParser('text/plain');
 	guardAnswers(app);
 	guardHosts(app, { allowedHosts: deps.allowedHosts, boundHost: deps.boundHost });
 
