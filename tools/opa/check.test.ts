@@ -132,6 +132,28 @@ result_finding contains {"rule": "pay.h", "verdict": "allow", "message": "m", "l
 	]);
 });
 
+t.test('findings that are kept by tool are checked where they are written', async (t) => {
+	const byTool = (rules: string) => pay(t, `finding contains found if some found in for_tool[input.tool.name]\n\n${rules}`);
+	t.strictSame(
+		await byTool(`for_tool.create_refund contains {"rule": "pay.refund", "verdict": "deny", "message": "no"} if input.arguments.amount > 5
+
+for_tool["get-charge"] contains {"rule": "pay.get", "verdict": "allow", "message": "noted"}`),
+		[],
+	);
+	t.match(await byTool('for_tool.x contains {"rule": "pay.x", "verdict": "denied", "message": "no"}'), [
+		/^rules\/pay\/pay\.rego:5:39: verdict is one of .* \(toolgate\.rules\.pay\.for_tool\)$/,
+	]);
+	t.match(await byTool('for_tool.x contains {"rule": "other.x", "verdict": "deny", "message": "no"}'), [/^rules\/pay\/pay\.rego:5:\d+: /]);
+	t.match(await byTool('for_tool.x contains {"rule": "pay.x", "verdict": "deny", "message": input.arguments.text}'), [
+		/without input\.arguments\.text there is no finding/,
+	]);
+	t.match(await byTool('for_tool.x := {{"rule": "pay.x", "verdict": "deny", "message": "no"}}'), [
+		/^rules\/pay\/pay\.rego:5:1: finding takes its findings from for_tool: write for_tool\.<tool> contains/,
+	]);
+	t.match(await pay(t, 'finding contains found if some found in data.toolgate.lists.x'), [/write the finding out as an object/]);
+	t.match(await pay(t, 'finding contains found if some found in input.arguments.findings'), [/write the finding out as an object/]);
+});
+
 t.test('what the library would not hear is found', async (t) => {
 	t.strictSame(await pay(t, 'deny contains "no"'), [
 		'rules/pay/pay.rego:3:1: nothing reads deny: the library hears access, finding, result_finding (toolgate.rules.pay.deny)',

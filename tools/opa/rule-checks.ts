@@ -32,12 +32,19 @@ function packageProblems({ path, at, file }: Module): Problem[] {
 
 function teamProblems(module: Module, policy: Policy): Problem[] {
 	const team = module.path[2]!;
+	const feeding = feedersOf(module, policy);
 	return module.rules.flatMap((rule) => {
 		const name = nameOf(rule);
+		const fed = feeding.get(name);
 		const label = `${module.path.join('.')}.${name}`;
 		const last = String(rule.head.ref.at(-1)!.value);
 		if (rule.head.ref.length > 1 && (isSet(name) || isSet(last)))
 			return [problemAt(rule.location, `${last} stands directly in the package of the team; here it would not be heard`, label)];
+		if (fed !== undefined) {
+			if (rule.head.key === undefined || rule.head.value !== undefined)
+				return [problemAt(rule.location, `${fed} takes its findings from ${name}: write ${name}.<tool> contains … if { … }`, label)];
+			return findingProblems(module, rule, { policy, team, set: fed, label });
+		}
 		if (!isSet(name))
 			return policy.isRead(module, name)
 				? []
@@ -68,8 +75,9 @@ interface FindingContext {
 }
 
 function findingProblems(module: Module, rule: Rule, { policy, team, set, label }: FindingContext): Problem[] {
-	const locals = localsOf(rule);
+	const locals = localsOf(rule.body);
 	const key = rule.head.key!;
+	if (feederOf(module, rule, policy) !== undefined) return [];
 	const finding = key.type === 'var' ? (locals.get(key.value as string)?.term ?? key) : key;
 	if (finding.type !== 'object')
 		return [
@@ -93,15 +101,36 @@ function findingProblems(module: Module, rule: Rule, { policy, team, set, label 
 	return [...shapeProblems(finding, team, set, label), ...traps];
 }
 
+/** Sets of the module's own whose items are findings, as in `finding contains found if some found in for_tool[input.tool.name]`. */
+function feedersOf(module: Module, policy: Policy): Map<string, FindingContext['set']> {
+	return new Map(
+		module.rules.flatMap((rule): [string, FindingContext['set']][] => {
+			const set = nameOf(rule);
+			const feeder = set === 'finding' || set === 'result_finding' ? feederOf(module, rule, policy) : undefined;
+			return feeder === undefined ? [] : [[feeder, set as FindingContext['set']]];
+		}),
+	);
+}
+
+function feederOf(module: Module, { head, body }: Rule, policy: Policy): string | undefined {
+	if (head.key?.type !== 'var') return undefined;
+	const local = localsOf(body).get(head.key.value as string);
+	if (local === undefined || !local.isItem) return undefined;
+	const steps = policy.resolve(module, local.term);
+	const isOwn = module.path.every((step, index) => steps[index] === step);
+	const name = steps[module.path.length];
+	return isOwn && name !== undefined && !isSet(name) && policy.rulesAt(steps).length > 0 ? name : undefined;
+}
+
 /** A variable of a body: what it is assigned, or what it is an item of. */
 interface Local {
 	readonly term: Term;
 	readonly isItem: boolean;
 }
 
-function localsOf(rule: Rule): Map<string, Local> {
+function localsOf(body: Rule['body'] = []): Map<string, Local> {
 	const locals = new Map<string, Local>();
-	for (const { terms } of rule.body ?? []) {
+	for (const { terms } of body) {
 		if (Array.isArray(terms)) {
 			const [operator, left, right] = terms as Term[];
 			if ((stepsOf(operator!)[0] === 'assign' || stepsOf(operator!)[0] === 'eq') && left?.type === 'var')
