@@ -43,6 +43,12 @@ t.test('a wrong configuration is one line with file, line, key and what was expe
 		['store: { dsn: "mysql://u:secret@db/x" }', 1, 'store.dsn: expected postgres://user:password@host:port/database'],
 		['lark: { appId: cli_1 }', 1, 'lark: appId is set, so appSecret has to be set too'],
 		['lark: { appId: cli_1, appSecret: demo-secret, chatId: oc_1 }', 1, 'lark: the secrets of the demo are public'],
+		[
+			'lark: { appId: cli_1, appSecret: own, chatId: oc_1, verificationToken: demo-verification-token, apiBaseUrl: "https://open.larksuite.com" }',
+			1,
+			'lark: the secrets of the demo are public',
+		],
+		['operator: { token: changeme }', 1, 'operator: token has 8 characters and could be guessed; it needs at least 16'],
 		['listen: 4', 1, 'listen: expected keys and values'],
 		['a: [', 1, ''],
 		['dataDir: a\ndataDir: b', 2, 'keys must be unique'],
@@ -96,4 +102,18 @@ t.test('binding agents wider than loopback needs authentication', async (t) => {
 	t.equal(load(`${wide}auth: { mode: token }`).load().config.auth.mode, 'token');
 	t.ok(load(`${wide}auth: { allowUnauthenticated: true }`).load());
 	t.ok(load('listen: { people: 0.0.0.0:18081 }').load(), 'people always need the operator token');
+});
+
+t.test('attack 27: the secrets of the demo serve the demo, on loopback or where it was said that nobody is authenticated', async (t) => {
+	const demo = 'lark: { appId: cli_demo, appSecret: demo-secret, chatId: oc_demo, apiBaseUrl: "http://mock-lark:18090" }\n';
+	const wide = 'listen: { agents: 0.0.0.0:18080 }\n';
+	t.ok(load(demo).load());
+	t.ok(load(`${demo}${wide}auth: { allowUnauthenticated: true }`).load());
+	t.throws(load(`${demo}${wide}auth: { mode: token }`).load, {
+		code: 'UNSAFE_BIND',
+		message: /public secrets of the demo in lark: set appSecret and verificationToken of your own/,
+	});
+	t.ok(load(`${demo.replace('demo-secret', 'own')}${wide}auth: { mode: token }`).load());
+	t.throws(load('', { TOOLGATE_OPERATOR_TOKEN: 'secret' }).load, { code: 'CONFIG', message: /operator.*6 characters/ });
+	t.throws(load('', { TOOLGATE_KEY: 'secret' }).load, { code: 'CONFIG', message: /TOOLGATE_KEY: expected 64 hex digits/ });
 });

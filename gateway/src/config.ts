@@ -21,6 +21,11 @@ import {
 import { ToolGateError } from './errors.ts';
 
 const MiB = 1024 * 1024;
+const SHORTEST_OPERATOR_TOKEN = 16;
+
+/** Secrets that everybody can read in this repository: whoever knows them can answer a card. */
+const isOfTheDemo = ({ appSecret, verificationToken }: { appSecret: string | undefined; verificationToken: string | undefined }): boolean =>
+	appSecret === 'demo-secret' || verificationToken === 'demo-verification-token';
 
 const upstream = group(
 	'One MCP server behind the gateway: one that is reached at a url, or one that a command runs.',
@@ -119,13 +124,20 @@ export const schema = group('ToolGate', {
 		key: /^[^\s*]*\*?[^\s*]*$/,
 		keyExpected: 'an address, with at most one *',
 	}),
-	operator: group('The operator.', {
-		as: text('Whom the operator token and the sign-in link stand for.', { fallback: 'operator', env: 'TOOLGATE_OPERATOR_AS' }),
-		token: optionalText('The operator token; otherwise made at first start in dataDir/operator.token.', {
-			env: 'TOOLGATE_OPERATOR_TOKEN',
-			isSecret: true,
-		}),
-	}),
+	operator: group(
+		'The operator.',
+		{
+			as: text('Whom the operator token and the sign-in link stand for.', { fallback: 'operator', env: 'TOOLGATE_OPERATOR_AS' }),
+			token: optionalText('The operator token, 16 characters or more; otherwise made at first start in dataDir/operator.token.', {
+				env: 'TOOLGATE_OPERATOR_TOKEN',
+				isSecret: true,
+			}),
+		},
+		({ token }) =>
+			token !== undefined && token.length < SHORTEST_OPERATOR_TOKEN
+				? `token has ${token.length} characters and could be guessed; it needs at least ${SHORTEST_OPERATOR_TOKEN}`
+				: undefined,
+	),
 	signIn: group('How people sign in to the console, besides the link that toolgate sign-in prints.', {
 		oidc: group(
 			'An OpenID provider; off unless issuer is set. Its redirect address is <approvals.url>/sign-in/oidc/callback.',
@@ -174,12 +186,12 @@ export const schema = group('ToolGate', {
 			encryptKey: optionalText('Verifies and decrypts event callbacks.', { env: 'LARK_ENCRYPT_KEY', isSecret: true }),
 			apiBaseUrl: httpUrl('Where Lark is; unset: the real one.', { env: 'LARK_API_BASE_URL' }),
 		},
-		({ appId, appSecret, chatId, apiBaseUrl, verificationToken }) => {
-			if (appId === undefined) return undefined;
-			if (appSecret === undefined || chatId === undefined)
-				return `appId is set, so ${appSecret === undefined ? 'appSecret' : 'chatId'} has to be set too`;
-			const isDemo = appSecret === 'demo-secret' || verificationToken === 'demo-verification-token';
-			return isDemo && apiBaseUrl === undefined
+		(lark) => {
+			if (lark.appId === undefined) return undefined;
+			if (lark.appSecret === undefined || lark.chatId === undefined)
+				return `appId is set, so ${lark.appSecret === undefined ? 'appSecret' : 'chatId'} has to be set too`;
+			// mock-lark speaks plain HTTP; the real Lark never does.
+			return isOfTheDemo(lark) && lark.apiBaseUrl?.startsWith('http:') !== true
 				? 'the secrets of the demo are public and serve mock-lark only; set those of your own Lark app'
 				: undefined;
 		},
@@ -264,12 +276,18 @@ export function loadConfig(file?: string, environment: Readonly<Record<string, s
 const placeOf = (checkpoints: string | undefined, absolute: (relative: string) => string): { checkpoints?: string } =>
 	checkpoints === undefined ? {} : { checkpoints: /^https?:/.test(checkpoints) ? checkpoints : absolute(checkpoints) };
 
-function refuseUnsafe({ auth, listen, key }: Config): void {
+function refuseUnsafe({ auth, listen, lark, key }: Config): void {
 	// The people listener demands the operator token wherever it is bound.
 	if (!isLoopback(listen.agents.host) && auth.mode === 'none' && !auth.allowUnauthenticated) {
 		throw new ToolGateError(
 			'UNSAFE_BIND',
 			`listen.agents binds ${listen.agents.host}, wider than loopback, while auth.mode is none: set auth.mode: token, or auth.allowUnauthenticated: true where the address is published on loopback only`,
+		);
+	}
+	if (!isLoopback(listen.agents.host) && !auth.allowUnauthenticated && lark.appId !== undefined && isOfTheDemo(lark)) {
+		throw new ToolGateError(
+			'UNSAFE_BIND',
+			`listen.agents binds ${listen.agents.host}, wider than loopback, with the public secrets of the demo in lark: set appSecret and verificationToken of your own`,
 		);
 	}
 	if (key !== undefined && !/^[0-9a-f]{64}$/i.test(key))

@@ -170,11 +170,7 @@ t.test('attack 8: no address that an upstream or an agent names is ever asked, i
 			if (name === 'links') return json(response, 200, answer, { location: url, link: `<${url}>; rel=preload`, refresh: `0; url=${url}` });
 			if (name === 'moves') return void stream(response, `event: endpoint\ndata: ${url}/messages\n\n`, event(answer)).end();
 			const ask = { mode: 'url', url: `${url}/form`, message: 'Go there', elicitationId: 'e' };
-			stream(
-				response,
-				event({ jsonrpc: '2.0', id: 1, method: 'elicitation/create', params: ask }),
-				event(answer),
-			).end();
+			stream(response, event({ jsonrpc: '2.0', id: 1, method: 'elicitation/create', params: ask }), event(answer)).end();
 		},
 	});
 	const bundle = await rulesBundle(t, ALLOW_ALL);
