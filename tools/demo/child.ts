@@ -8,7 +8,20 @@ import type { Service } from './services.ts';
 const HEALTH_INTERVAL_MS = 50;
 const HEALTH_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 8_000;
+const LAST_LINES = 15;
 const dieWithParent = fileURLToPath(new URL('./die-with-parent.ts', import.meta.url));
+
+/** A service did not come up: `message` is one line, `lastLines` the end of its log. */
+export class StartFailure extends Error {
+	override readonly name = 'StartFailure';
+	readonly lastLines: readonly string[];
+	constructor(what: string, lastLines: readonly string[]) {
+		// Below an error that nobody caught stand its stack and the version of Node.js.
+		const last = lastLines.findLast((line) => /^\S*error\b/i.test(line)) ?? lastLines.at(-1);
+		super(last === undefined ? what : `${what}: ${last}`);
+		this.lastLines = lastLines;
+	}
+}
 
 export type ChildState = 'stopped' | 'starting' | 'up' | 'stopping' | 'crashed';
 
@@ -16,12 +29,12 @@ export type ChildState = 'stopped' | 'starting' | 'up' | 'stopping' | 'crashed';
 export class Child {
 	readonly service: Service;
 	readonly #logFile: string;
-	readonly #onCrash: (lastLines: string) => void;
+	readonly #onCrash: (lastLines: readonly string[]) => void;
 	#process: ChildProcess | undefined;
 	#state: ChildState = 'stopped';
 
 	/** `onCrash` hears when it ends by itself after it was up, with the end of its log. */
-	constructor(service: Service, logFile: string, onCrash: (lastLines: string) => void = () => undefined) {
+	constructor(service: Service, logFile: string, onCrash: (lastLines: readonly string[]) => void = () => undefined) {
 		this.service = service;
 		this.#logFile = logFile;
 		this.#onCrash = onCrash;
@@ -35,7 +48,7 @@ export class Child {
 		return this.#process?.pid;
 	}
 
-	/** Resolves when the service answers. @throws {Error} it ended, or did not answer in time; with the end of its log. */
+	/** Resolves when the service answers. @throws {StartFailure} it ended, or did not answer in time. */
 	async start(signal?: AbortSignal): Promise<void> {
 		if (this.#state === 'up') return;
 		this.#state = 'starting';
@@ -58,10 +71,11 @@ export class Child {
 		const deadline = Date.now() + HEALTH_TIMEOUT_MS;
 		while (!(await isHealthy(this.service.healthUrl))) {
 			signal?.throwIfAborted();
-			if (this.#process !== child) throw new Error(`${this.service.name} ended while starting:\n${this.#lastLines()}`);
+			if (this.#process !== child) throw new StartFailure(`${this.service.name} ended while starting`, this.#lastLines());
 			if (Date.now() > deadline)
-				throw new Error(
-					`${this.service.name} did not answer at ${this.service.healthUrl} within ${HEALTH_TIMEOUT_MS / 1000} s:\n${this.#lastLines()}`,
+				throw new StartFailure(
+					`${this.service.name} did not answer at ${this.service.healthUrl} within ${HEALTH_TIMEOUT_MS / 1000} s`,
+					this.#lastLines(),
 				);
 			await wait(HEALTH_INTERVAL_MS);
 		}
@@ -83,9 +97,9 @@ export class Child {
 		clearTimeout(impatience);
 	}
 
-	#lastLines(): string {
-		const lines = readFileSync(this.#logFile, 'utf8').trimEnd().split('\n').slice(-8);
-		return lines.map((line) => `    ${line}`).join('\n');
+	#lastLines(): string[] {
+		const lines = readFileSync(this.#logFile, 'utf8').split('\n');
+		return lines.filter((line) => line.trim() !== '').slice(-LAST_LINES);
 	}
 }
 

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
 import { buildWhenStale } from '../../ui/build.ts';
+import { StartFailure } from './child.ts';
 import { isFree, ownerOf } from './ports.ts';
 import { DEFAULT_PORTS, type Ports, root, servicesOf } from './services.ts';
 import { signInLink } from './sign-in-link.ts';
@@ -50,6 +51,8 @@ async function demandFreePorts(ports: Ports, dataDir: string): Promise<void> {
 	fail(`${taken.join('\n')}\n${advice}, or choose other ports: npm start -- --port-offset 1000 --data-dir .toolgate-2`);
 }
 
+const indented = (lines: readonly string[]): string => lines.map((line) => `    ${line}`).join('\n');
+
 function isAlive(pid: number): boolean {
 	try {
 		process.kill(pid, 0);
@@ -73,7 +76,7 @@ const supervisor = new Supervisor({
 	},
 	onCrash: (service, lastLines) =>
 		console.error(
-			`${styleText('red', '✘')} ${service.name} has ended by itself; stop the stack with Ctrl-C and start it again. Its last words:\n${lastLines}`,
+			`${styleText('red', '✘')} ${service.name} has ended by itself; stop the stack with Ctrl-C and start it again. Its last words:\n${indented(lastLines)}`,
 		),
 });
 
@@ -91,5 +94,7 @@ try {
 	const stack = await supervisor.start();
 	console.log(welcome(stack, { ports, dataDir }, await signInLink(stack.peopleUrl, dataDir)));
 } catch (error) {
+	// The whole end of its log first: the line that matters most is the last one on the screen.
+	if (!isStopping && error instanceof StartFailure) console.error(indented(error.lastLines));
 	if (!isStopping) fail(`toolgate: ${(error as Error).message}`);
 }

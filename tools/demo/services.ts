@@ -81,9 +81,11 @@ export function servicesOf({ ports, dataDir }: StackOptions): Service[] {
 		{
 			name: 'gateway',
 			what: 'ToolGate, for agents',
-			args: [join(root, 'bin/toolgate'), 'serve', '--config', join(root, 'toolgate.yaml')],
+			args: [join(root, 'gateway/src/cli.ts'), 'serve', '--config', join(root, 'toolgate.yaml')],
 			env: {
 				...larkHere,
+				// As `bin/toolgate` does; a file without an extension can't be started under every module hook, such as those of the test runner.
+				NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/toolgate'),
 				STRIPE_MCP_URL: local(ports['localstripe-mcp'], '/mcp'),
 				TOOLGATE_LISTEN_AGENTS: `127.0.0.1:${ports.gateway}`,
 				TOOLGATE_LISTEN_PEOPLE: `127.0.0.1:${ports.people}`,

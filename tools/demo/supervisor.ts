@@ -28,7 +28,7 @@ export interface SupervisorOptions extends StackOptions {
 	/** Told as each service begins to start and answers. */
 	readonly onProgress?: (service: Service, state: 'starting' | 'up', tookMs: number) => void;
 	/** A service ended by itself. */
-	readonly onCrash?: (service: Service, lastLines: string) => void;
+	readonly onCrash?: (service: Service, lastLines: readonly string[]) => void;
 }
 
 /** Owns the processes of one stack, and a control port through which others stop and start them. */

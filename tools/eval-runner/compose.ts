@@ -1,8 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { isFree, ownerOf } from '../demo/ports.ts';
-import { DEFAULT_PORTS, type ServiceName } from '../demo/services.ts';
+import { DEFAULT_PORTS, SERVICE_NAMES, type ServiceName } from '../demo/services.ts';
 import { type Deployment, type OpenOptions, UsageError } from './deployment.ts';
 import { docker, type DockerEnd, lastLine } from './docker.ts';
+import { databaseServer, type Part, type PartName, partsOf } from './parts.ts';
 
 const POSTGRES_PORT = 15432;
 const HEALTH_TIMEOUT_MS = 60_000;
@@ -45,24 +46,27 @@ export async function openCompose({ environment, onProgress, signal }: OpenOptio
 			['exec', '-T', 'gateway', 'sh', '-c', 'echo "${TOOLGATE_OPERATOR_TOKEN:-$(cat /data/operator.token)}"'],
 			"the operator token can't be read",
 		);
-		const { people, gateway, ...others } = DEFAULT_PORTS;
-		const act = async (args: string[], name: ServiceName) => {
+		const urls = Object.fromEntries(
+			SERVICE_NAMES.map((name) => [name, local(DEFAULT_PORTS[name], name === 'gateway' ? '/mcp' : '')]),
+		) as Record<ServiceName, string>;
+		const peopleUrl = local(DEFAULT_PORTS.people);
+		const parts = partsOf(urls, peopleUrl, databaseServer(`postgres://gateway:gateway@127.0.0.1:${POSTGRES_PORT}/gateway`));
+		const act = async (args: string[], name: PartName) => {
 			// Not bound to the interruption: what was broken is mended also after Ctrl-C.
 			const end = await compose([...args, name], false);
 			if (end.code !== 0) throw new UsageError(`docker compose ${args[0]} ${name}: ${lastLine(end)}`);
 		};
 		return {
 			what: 'docker compose',
-			urls: {
-				...(Object.fromEntries(Object.entries(others).map(([name, port]) => [name, local(port)])) as Record<keyof typeof others, string>),
-				gateway: local(gateway, '/mcp'),
-			},
-			peopleUrl: local(people),
+			urls,
+			peopleUrl,
+			parts,
+			isShared: false,
 			operatorToken: environment['TOOLGATE_OPERATOR_TOKEN'] || token.trim(),
 			stop: (name) => act(['stop', '--timeout', '5'], name),
 			start: async (name) => {
 				await act(['start'], name);
-				await untilHealthy(name);
+				await untilWell(parts.find((part) => part.name === name)!);
 			},
 			close,
 		};
@@ -108,17 +112,10 @@ async function whyNotUp(
 }
 
 /** The answer itself, and not the engine's health check, which looks only every few seconds. */
-async function untilHealthy(name: ServiceName): Promise<void> {
-	const url = name === 'gateway' ? local(DEFAULT_PORTS.people, '/readyz') : local(DEFAULT_PORTS[name], '/healthz');
+async function untilWell({ name, look }: Part): Promise<void> {
 	const deadline = Date.now() + HEALTH_TIMEOUT_MS;
-	while (
-		!(await fetch(url).then(
-			(response) => response.ok,
-			() => false,
-		))
-	) {
-		if (Date.now() > deadline)
-			throw new UsageError(`${name} was started and does not answer at ${url}; docker compose logs ${name} says why`);
+	for (let why = await look(); why !== undefined; why = await look()) {
+		if (Date.now() > deadline) throw new UsageError(`${name} was started and is not well: ${why}; docker compose logs ${name} says more`);
 		await wait(HEALTH_INTERVAL_MS);
 	}
 }

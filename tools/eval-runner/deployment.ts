@@ -1,4 +1,5 @@
 import type { ServiceName } from '../demo/services.ts';
+import type { Part, PartName } from './parts.ts';
 
 /** A mistake in a suite, on the command line or around the program: one line, exit code 2. */
 export class UsageError extends Error {
@@ -12,10 +13,14 @@ export interface Deployment {
 	readonly urls: Readonly<Record<ServiceName, string>>;
 	readonly peopleUrl: string;
 	readonly operatorToken: string;
-	/** Resolves when the service is gone. */
-	stop(name: ServiceName): Promise<void>;
-	/** Resolves when the service answers. */
-	start(name: ServiceName): Promise<void>;
+	/** Every service, in the order they start, and the database. */
+	readonly parts: readonly Part[];
+	/** Somebody else has put it up, and goes on with it: what is broken has to be mended before this run ends. */
+	readonly isShared: boolean;
+	/** Resolves when the part is gone. @throws {UsageError} it has no process of its own, or does not end */
+	stop(name: PartName): Promise<void>;
+	/** Resolves when the part answers. @throws {UsageError} */
+	start(name: PartName): Promise<void>;
 	/** Takes down what this run has put up, and nothing else; safe to call twice. */
 	close(): Promise<void>;
 }

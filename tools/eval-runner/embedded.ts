@@ -2,10 +2,11 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePorts } from '../demo/ports.ts';
-import { root, type ServiceName } from '../demo/services.ts';
+import { root } from '../demo/services.ts';
 import { type ServiceStatus, type StackFile, Supervisor } from '../demo/supervisor.ts';
 import { type Deployment, type OpenOptions, UsageError } from './deployment.ts';
 import { json } from './http.ts';
+import { embeddedDatabase, type PartName, partsOf } from './parts.ts';
 
 /** Starting a service includes the wait until it answers. */
 const CONTROL_TIMEOUT_MS = 90_000;
@@ -19,8 +20,22 @@ export async function openEmbedded(options: OpenOptions, isFresh: boolean): Prom
 	const running = isFresh ? undefined : await runningHere();
 	if (running === undefined) return startOwn(options);
 	options.onProgress('using the stack that runs here');
-	return deployment(running, 'the stack that runs here', options.environment, async () => undefined);
+	const shared = deployment(
+		running,
+		{ what: 'the stack that runs here', isShared: true, close: async () => undefined },
+		options.environment,
+	);
+	const ill = (await Promise.all(shared.parts.map(async ({ name, look }) => ({ name, why: await look() })))).filter(
+		({ why }) => why !== undefined,
+	);
+	if (ill.length > 0) throw halfUp(ill.map(({ name, why }) => `${name} (${why})`));
+	return shared;
 }
+
+const halfUp = (missing: readonly string[]): UsageError =>
+	new UsageError(
+		`the stack that runs here is half up, without ${missing.join(', ')}; stop it with Ctrl-C where it was started, or run with --fresh`,
+	);
 
 async function runningHere(): Promise<StackFile | undefined> {
 	const file = join(root, '.toolgate', 'supervisor.json');
@@ -30,10 +45,7 @@ async function runningHere(): Promise<StackFile | undefined> {
 	// The file of a stack that was killed; its processes have ended with it.
 	if (status === undefined) return undefined;
 	const down = status.services.filter(({ state }) => state !== 'up');
-	if (down.length > 0)
-		throw new UsageError(
-			`the stack that runs here is half up: ${down.map(({ name, state }) => `${name} is ${state}`).join(', ')}; stop it with Ctrl-C where it was started, or run with --fresh`,
-		);
+	if (down.length > 0) throw halfUp(down.map(({ name, state }) => `${name} (it is ${state})`));
 	return stack;
 }
 
@@ -52,7 +64,7 @@ async function startOwn({ environment, onProgress, signal }: OpenOptions): Promi
 	const interrupt = () => void close();
 	signal.addEventListener('abort', interrupt);
 	try {
-		return deployment(await supervisor.start(), 'a stack of its own', environment, close);
+		return deployment(await supervisor.start(), { what: 'a stack of its own', isShared: false, close }, environment);
 	} catch (error) {
 		await close();
 		signal.throwIfAborted();
@@ -62,18 +74,18 @@ async function startOwn({ environment, onProgress, signal }: OpenOptions): Promi
 	}
 }
 
-function deployment(stack: StackFile, what: string, environment: NodeJS.ProcessEnv, close: () => Promise<void>): Deployment {
-	const act = async (name: ServiceName, verb: 'stop' | 'start') => {
+function deployment(stack: StackFile, whose: Pick<Deployment, 'what' | 'isShared' | 'close'>, environment: NodeJS.ProcessEnv): Deployment {
+	const act = async (name: PartName, verb: 'stop' | 'start') => {
 		await control(stack, 'POST', `/services/${name}/${verb}`);
 	};
 	return {
-		what,
+		...whose,
+		parts: partsOf(stack.services, stack.peopleUrl, embeddedDatabase(`${stack.peopleUrl}/readyz`)),
 		urls: stack.services,
 		peopleUrl: stack.peopleUrl,
 		operatorToken: environment['TOOLGATE_OPERATOR_TOKEN'] || readFileSync(join(stack.dataDir, 'operator.token'), 'utf8').trim(),
 		stop: (name) => act(name, 'stop'),
 		start: (name) => act(name, 'start'),
-		close,
 	};
 }
 

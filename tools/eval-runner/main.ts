@@ -13,6 +13,8 @@ import type { Run } from './schedule.ts';
 import { buildEvalPage } from './serve/server.ts';
 import { Stage } from './serve/stage.ts';
 import { readSuite, type Suite } from './suite.ts';
+import { Stack } from './stack.ts';
+import { demandKnownTools } from './tool-names.ts';
 import { traceLine } from './trace.ts';
 
 /** `npm run eval`: one trace line per case, what was expected where one fails, a summary, an exit code. */
@@ -26,6 +28,8 @@ async function main(): Promise<number> {
 		process.stdout.write(USAGE);
 		return 0;
 	}
+	// Of a compose stack the key may stand in .env: there the container tells.
+	if (!options.isCompose) demandKey(process.env);
 	const suites = options.files.map(readSuite);
 	const expectedFailures = readExpectedFailures(suites);
 	const runs = runsOf(suites, options);
@@ -39,11 +43,19 @@ async function main(): Promise<number> {
 	}
 	try {
 		if (options.servePort !== undefined) return await servePage(suites[0]!, options, options.servePort, interruption.signal);
-		return await evaluate(runs, options, expectedFailures, interruption.signal);
+		return await evaluate(suites, runs, options, expectedFailures, interruption.signal);
 	} catch (error) {
 		if (interruption.signal.aborted) return INTERRUPTED;
 		throw error;
 	}
+}
+
+/** A model is asked for by name, and there is no key for it: every case would end in that. @throws {UsageError} */
+function demandKey(env: NodeJS.ProcessEnv): void {
+	if (env['AGENT_PROVIDER'] === 'anthropic' && !env['ANTHROPIC_API_KEY'] && !env['AGENT_URL'])
+		throw new UsageError(
+			'AGENT_PROVIDER is anthropic, and ANTHROPIC_API_KEY is not set: set it, or unset AGENT_PROVIDER for the scripted agent',
+		);
 }
 
 function runsOf(suites: readonly Suite[], { names, repeat }: Options): Run[] {
@@ -65,6 +77,7 @@ async function servePage(suite: Suite, options: Options, port: number, signal: A
 	let stage: Stage | undefined;
 	try {
 		deployment = await open(options, progress, signal);
+		await demandKnownTools([suite], new Stack(deployment), signal);
 		stage = new Stage(deployment, suite, process.env['AGENT_URL']);
 		const app = buildEvalPage(stage);
 		await app.listen({ host: '127.0.0.1', port });
@@ -85,7 +98,13 @@ function open({ isCompose, isFresh }: Options, progress: Progress, signal: Abort
 	return isCompose ? openCompose(opening) : openEmbedded(opening, isFresh);
 }
 
-async function evaluate(runs: readonly Run[], options: Options, expectedFailures: ExpectedFailures, signal: AbortSignal): Promise<number> {
+async function evaluate(
+	suites: readonly Suite[],
+	runs: readonly Run[],
+	options: Options,
+	expectedFailures: ExpectedFailures,
+	signal: AbortSignal,
+): Promise<number> {
 	const startedAt = new Date().toISOString();
 	const began = performance.now();
 	const progress = new Progress();
@@ -94,6 +113,7 @@ async function evaluate(runs: readonly Run[], options: Options, expectedFailures
 	let results: RunResult[];
 	try {
 		deployment = await open(options, progress, signal);
+		await demandKnownTools(suites, new Stack(deployment), signal);
 		results = await runSuites(runs, {
 			deployment,
 			parallel: options.parallel,

@@ -48,6 +48,7 @@ async function runBatch(
 	const stack = new Stack(deployment, agentUrl);
 	await stack.resetLedger();
 	const { faults = {} } = batch[0].case;
+	if (faults['localstripe-mcp'] === undefined) await stack.untilUpstreamsSeen(signal);
 	if (faults['mock-lark'] === undefined) await stack.larkMode('approve');
 	const mend = await injectFaults(faults, deployment, stack);
 	const asked: { run: Run; asked: Asked }[] = [];
@@ -61,7 +62,8 @@ async function runBatch(
 		};
 		await Promise.all(Array.from({ length: Math.min(parallel, batch.length) }, worker));
 	} finally {
-		await mend();
+		// What is about to be taken down needs no mending.
+		if (!signal.aborted || deployment.isShared) await mend();
 	}
 	// Looked at when the last one has ended, so that nothing it did is missed.
 	const results: RunResult[] = [];

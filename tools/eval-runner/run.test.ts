@@ -35,7 +35,7 @@ async function runner(
 
 t.test(
 	'every suite holds on one stack of its own, a known failure that holds is stale, and both reports say so',
-	{ timeout: 170_000 },
+	{ timeout: 280_000 },
 	async (t) => {
 		const folder = t.testdir();
 		const suite = (name: string) => join(folder, `${name}.yaml`);
@@ -103,6 +103,8 @@ t.test('usage and environment: one line each, exit code 2', async (t) => {
 		`case "$*" in version*|"compose version"*) echo 28;; *) echo '{"Service":"gateway","State":"running","Health":"healthy"}'; echo '{"Service":"mock-lark","State":"exited","Health":""}';; esac`,
 	);
 	t.match(await says(['--compose'], withBin), /^eval: a compose stack is already there, half up: mock-lark is exited; take it down first/);
+
+	t.match(await says([], { AGENT_PROVIDER: 'anthropic' }), /^eval: AGENT_PROVIDER is anthropic, and ANTHROPIC_API_KEY is not set/);
 });
 
 t.test('Ctrl-C ends at once with 130, and leaves no process and no folder behind', { timeout: 60_000 }, async (t) => {

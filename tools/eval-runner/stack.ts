@@ -1,10 +1,14 @@
-import type { Deployment } from './deployment.ts';
+import { setTimeout as wait } from 'node:timers/promises';
+import { type Deployment, UsageError } from './deployment.ts';
 import { json } from './http.ts';
 import type { AttackStep, LarkMode } from './suite.ts';
 import type { TrailEvent } from './trace.ts';
 
 /** An agent may wait for a person, several times. */
 const AGENT_TIMEOUT_MS = 180_000;
+/** The gateway looks at an upstream that is down every five seconds. */
+const SEEN_TIMEOUT_MS = 30_000;
+const SEEN_INTERVAL_MS = 100;
 
 /** What the agent is asked. */
 export interface AgentRequest {
@@ -44,7 +48,7 @@ export class Stack {
 		this.#agentUrl = agentUrl || deployment.urls['eval-trigger'];
 	}
 
-	/** Resolves with the agent's last words when it has ended. */
+	/** Resolves with the agent's last words when it has ended. @throws {UsageError} it can't reach the gateway, or its model */
 	async ask(request: AgentRequest, signal?: AbortSignal): Promise<AgentAnswer> {
 		const answer = await json<{ finalText?: string; error?: string; steps?: AgentStep[] }>(`${this.#agentUrl}/run`, {
 			method: 'POST',
@@ -52,7 +56,8 @@ export class Stack {
 			timeoutMs: AGENT_TIMEOUT_MS,
 			...(signal === undefined ? {} : { signal }),
 		});
-		return { said: answer.finalText ?? answer.error ?? '', steps: answer.steps ?? [] };
+		if (answer.error !== undefined) throw new UsageError(`the agent could not go on: ${answer.error.split('\n')[0]}`);
+		return { said: answer.finalText ?? '', steps: answer.steps ?? [] };
 	}
 
 	/** Every event of a principal's calls, oldest first. */
@@ -73,6 +78,31 @@ export class Stack {
 			},
 		);
 		return new Map(approvals.filter((one) => one.principal === principal).map(({ callId, expiresAtMs }) => [callId, expiresAtMs]));
+	}
+
+	/** The names of all tools that the gateway knows, also of those that nobody may see. */
+	async tools(): Promise<string[]> {
+		const { tools } = await json<{ tools: { listedName: string }[] }>(`${this.#deployment.peopleUrl}/api/tools`, {
+			token: this.#deployment.operatorToken,
+		});
+		return tools.map(({ listedName }) => listedName);
+	}
+
+	/**
+	 * Resolves when the gateway sees every upstream. For some seconds it may answer for one that is back that it is down.
+	 * @throws {UsageError} it does not see one
+	 */
+	async untilUpstreamsSeen(signal: AbortSignal): Promise<void> {
+		const deadline = Date.now() + SEEN_TIMEOUT_MS;
+		for (;;) {
+			const { parts } = await json<{ parts: { part: string; isReady: boolean; says: string }[] }>(`${this.#deployment.peopleUrl}/readyz`, {
+				signal,
+			});
+			const unseen = parts.find(({ part, isReady }) => part.startsWith('upstream ') && !isReady);
+			if (unseen === undefined) return;
+			if (Date.now() > deadline) throw new UsageError(`the gateway does not reach its ${unseen.part}: ${unseen.says}`);
+			await wait(SEEN_INTERVAL_MS, undefined, { signal });
+		}
 	}
 
 	ledger(): Promise<Ledger> {

@@ -1,11 +1,14 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+// oxlint-disable-next-line no-restricted-imports -- the words are held against the gateway's own
+import { APPROVAL_WORDS, DECISION_WORDS, OUTCOME_WORDS, REFUSAL_WORDS } from '../../gateway/src/domain.ts';
 import { UsageError } from './deployment.ts';
 import { readExpectedFailures } from './expected-failures.ts';
 import { readOptions } from './options.ts';
 import { batchesOf } from './schedule.ts';
 import { type EvalCase, readSuite } from './suite.ts';
+import { demandKnownTools } from './tool-names.ts';
 
 /** Writes the files into a folder of the test's own. */
 function folder(t: Test, files: Readonly<Record<string, string>>): (name: string) => string {
@@ -44,12 +47,15 @@ t.test('what is wrong in a suite is told with file, line and column', (t) => {
 	});
 	const says = (name: string) => refusalOf(() => readSuite(at(name))).replace(at(name), name);
 	t.match(says('broken.yaml'), /^broken\.yaml:3:1: Missing closing "quote/);
-	t.equal(says('key.yaml'), 'key.yaml:5:15: case "one", mustSayy: unknown key');
+	t.match(says('key.yaml'), /^key\.yaml:5:15: case "one", mustSayy: unknown key; there are name, input, .*, mustSay, /);
 	t.match(
 		says('outcome.yaml'),
 		/^outcome\.yaml:6:41: case "one", trace\.0\.decision: must be equal to one of the allowed values: allow, deny, /,
 	);
-	t.equal(says('service.yaml'), 'service.yaml:5:23: case "one", faults.stripe: unknown key');
+	t.equal(
+		says('service.yaml'),
+		'service.yaml:5:23: case "one", faults.stripe: unknown key; there are localstripe, localstripe-mcp, mock-lark',
+	);
 	t.equal(
 		says('mode.yaml'),
 		'mode.yaml:5:26: case "one", faults.mock-lark: must be equal to one of the allowed values: down, approve-once, reject, ignore',
@@ -64,6 +70,31 @@ t.test('what is wrong in a suite is told with file, line and column', (t) => {
 		'nowhere.yaml: no such file',
 	);
 	t.end();
+});
+
+t.test('the schema knows every word of the trail, and no other', (t) => {
+	const schema = JSON.parse(readFileSync(new URL('../../evalsuite/suite.schema.json', import.meta.url), 'utf8')) as {
+		$defs: Record<string, { enum: string[] }>;
+	};
+	t.strictSame(schema.$defs['outcome']!.enum, [...DECISION_WORDS, ...APPROVAL_WORDS, ...OUTCOME_WORDS, ...REFUSAL_WORDS]);
+	t.end();
+});
+
+t.test('a tool that the gateway does not know is told where it stands, unless it may have any name', async (t) => {
+	const at = folder(t, {
+		'fine.yaml': `${head}    mustInclude: [get_charge]\n    attack: [{ tool: get_chargé }]\n    trace: [{ tool: nothing, decision: unknown_tool }]\n`,
+		'slip.yaml': `${head}    mustNotInclude: [get_charge, create_refnd]\n`,
+		'trace.yaml': `${head}    trace:\n      - { tool: get_charge, decision: allow }\n      - { tool: get_charges, decision: allow }\n`,
+	});
+	const answers: string[][] = [[], ['get_charge', 'create_refund']];
+	const stack = { tools: async () => (answers.length > 1 ? answers.shift()! : answers[0]!) };
+	const says = async (name: string) => {
+		const refused = await demandKnownTools([readSuite(at(name))], stack, new AbortController().signal).catch((error: Error) => error);
+		return refused?.message.replace(at(name), name);
+	};
+	t.equal(await says('fine.yaml'), undefined, 'the list is waited for');
+	t.equal(await says('slip.yaml'), 'slip.yaml:5:34: case "one": no tool create_refnd; the gateway knows get_charge, create_refund');
+	t.match(await says('trace.yaml'), /^trace\.yaml:7:17: case "one": no tool get_charges; /);
 });
 
 t.test('the suites of this project can be read, and each case has a principal of its own', (t) => {
@@ -109,7 +140,11 @@ t.test('cases run side by side only where they need the same faults and promise 
 		one('texts', { ledger: none, messages: {} }),
 		one('first card', { ledger: none, faults: { 'mock-lark': 'approve-once' } }),
 	];
-	const runs = cases.map((of) => ({ suite: { file: 's.yaml', cases }, case: of, round: 1 }));
+	const runs = cases.map((of) => ({
+		suite: { file: 's.yaml', cases, at: (pointer: string) => new UsageError(pointer) },
+		case: of,
+		round: 1,
+	}));
 	const names = (isParallel: boolean) => batchesOf(runs, isParallel).map((batch) => batch.map((run) => run.case.name).join(' '));
 	t.strictSame(names(true), ['a c', 'refund', 'b d', 'unsaid', 'texts', 'first card']);
 	t.strictSame(

@@ -1,5 +1,5 @@
 import type { ServiceName } from '../demo/services.ts';
-import { readYaml, schemaOf } from './yaml-file.ts';
+import { readYaml, schemaOf, type YamlFile } from './yaml-file.ts';
 
 export interface TraceEntry {
 	readonly tool: string;
@@ -51,7 +51,7 @@ export interface EvalCase {
 	readonly results?: Texts;
 }
 
-export interface Suite {
+export interface Suite extends Pick<YamlFile<unknown>, 'at'> {
 	readonly file: string;
 	readonly cases: readonly EvalCase[];
 }
@@ -64,5 +64,5 @@ export function readSuite(file: string): Suite {
 	const names = value.cases.map(({ name }) => name);
 	const twice = names.findIndex((name, index) => names.indexOf(name) !== index);
 	if (twice >= 0) throw at(`/cases/${twice}/name`, `the name "${names[twice]}" stands twice`);
-	return { file, cases: value.cases };
+	return { file, cases: value.cases, at };
 }

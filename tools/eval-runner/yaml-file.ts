@@ -8,7 +8,7 @@ import { UsageError } from './deployment.ts';
 export interface YamlFile<T> {
 	readonly value: T;
 	/** @param pointer a JSON pointer, `/cases/0/name` */
-	at(pointer: string, text: string): UsageError;
+	readonly at: (pointer: string, text: string) => UsageError;
 }
 
 const ajv = new Ajv2020({ allErrors: false, verbose: true, allowUnionTypes: true });
@@ -39,11 +39,14 @@ export function readYaml<T>(file: string, validate: ValidateFunction<T>): YamlFi
 		return new UsageError(`${file}:${line}:${col}: ${text}`);
 	};
 	if (validate(value)) return { value, at };
-	const { instancePath, message, params, keyword } = validate.errors![0]!;
+	const { instancePath, message, params, keyword, parentSchema } = validate.errors![0]!;
 	const unknown = keyword === 'additionalProperties' ? String((params as { additionalProperty: string }).additionalProperty) : undefined;
 	const allowed = keyword === 'enum' ? `: ${(params as { allowedValues: unknown[] }).allowedValues.join(', ')}` : '';
 	const pointer = unknown === undefined ? instancePath : `${instancePath}/${unknown}`;
-	throw at(pointer, `${named(value, pointer)}${unknown === undefined ? `${message}${allowed}` : 'unknown key'}`);
+	throw at(
+		pointer,
+		`${named(value, pointer)}${unknown === undefined ? `${message}${allowed}` : `unknown key; there are ${Object.keys(parentSchema?.['properties'] ?? {}).join(', ')}`}`,
+	);
 }
 
 /** `case "approval timeout", trace.0.tool: ` */

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
-import { root, SERVICE_NAMES, type ServiceName } from '../../demo/services.ts';
+import { root } from '../../demo/services.ts';
+import type { PartName } from '../parts.ts';
 import type { LarkMode } from '../suite.ts';
 import type { Stage } from './stage.ts';
 
@@ -81,10 +82,13 @@ export function buildEvalPage(stage: Stage): FastifyInstance {
 		return {};
 	});
 	app.post<{ Params: { name: string; act: string } }>('/api/services/:name/:act', async ({ params: { name, act } }, reply) => {
-		if (!SERVICE_NAMES.includes(name as ServiceName))
-			return reply.code(404).send({ error: `no service ${name}; there are ${SERVICE_NAMES.join(', ')}` });
+		const switchable = stage.view().services.filter(({ isSwitchable }) => isSwitchable);
+		if (!switchable.some((service) => service.name === name))
+			return reply
+				.code(404)
+				.send({ error: `no service ${name} to stop or start; there are ${switchable.map((one) => one.name).join(', ')}` });
 		if (act !== 'stop' && act !== 'start') return reply.code(404).send({ error: 'expected stop or start' });
-		await stage.setService(name as ServiceName, act);
+		await stage.setService(name as PartName, act);
 		return {};
 	});
 	app.post('/api/lark-mode', async (request, reply) => {

@@ -1,15 +1,15 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { SERVICE_NAMES, type ServiceName } from '../../demo/services.ts';
 import type { Deployment } from '../deployment.ts';
 import { injectFaults } from '../faults.ts';
+import type { PartName } from '../parts.ts';
 import { ask, introduced, look } from '../run-case.ts';
 import { type AgentStep, Stack } from '../stack.ts';
 import type { EvalCase, Faults, LarkMode, Suite } from '../suite.ts';
 import { type CallTrace, shownWords, tracesOf } from '../trace.ts';
-import type { CallView, PageView, RunView, ServiceView } from './view.ts';
+import { Board } from './board.ts';
+import type { CallView, PageView, RunView } from './view.ts';
 
 const HEALTH_INTERVAL_MS = 3_000;
-const HEALTH_TIMEOUT_MS = 2_000;
 const TRAIL_INTERVAL_MS = 150;
 const MAX_RUNS = 50;
 
@@ -19,13 +19,12 @@ export class Stage {
 	readonly #stack: Stack;
 	readonly #suite: Suite;
 	readonly #onlookers = new Set<() => void>();
-	readonly #services: Map<ServiceName, ServiceView>;
-	/** Stopped by a button, and so not started again by the end of a case. */
-	readonly #stoppedHere = new Set<ServiceName>();
+	readonly #board: Board;
 	#larkMode: LarkMode | undefined;
 	#queue: EvalCase[] = [];
 	#runs: RunView[] = [];
 	#problem: string | undefined;
+	#isClosing = false;
 	#running: { stop: AbortController; ended: Promise<void> } | undefined;
 	readonly #timer: NodeJS.Timeout;
 
@@ -33,9 +32,7 @@ export class Stage {
 		this.#deployment = deployment;
 		this.#stack = new Stack(deployment, agentUrl);
 		this.#suite = suite;
-		this.#services = new Map(
-			SERVICE_NAMES.map((name) => [name, { name, url: deployment.urls[name], state: 'unknown', isChanging: false }]),
-		);
+		this.#board = new Board(deployment, () => this.#changed());
 		this.#timer = setInterval(() => void this.refresh(), HEALTH_INTERVAL_MS).unref();
 	}
 
@@ -45,7 +42,7 @@ export class Stage {
 			stack: this.#deployment.what,
 			suite: this.#suite.file,
 			cases: this.#suite.cases,
-			services: [...this.#services.values()],
+			services: this.#board.views(),
 			queue: this.#queue.map(({ name }) => name),
 			runs: this.#runs,
 			...(this.#larkMode === undefined ? {} : { larkMode: this.#larkMode }),
@@ -61,21 +58,14 @@ export class Stage {
 
 	/** Asks every service how it is. */
 	async refresh(): Promise<void> {
-		await Promise.all([...this.#services.keys()].map((name) => this.#check(name)));
+		await this.#board.refresh();
 		this.#larkMode = await this.#stack.currentLarkMode().catch(() => undefined);
 		this.#changed();
 	}
 
 	/** Stops or starts a service. What can't be done is told in the view. */
-	async setService(name: ServiceName, act: 'stop' | 'start'): Promise<void> {
-		if (this.#services.get(name)!.isChanging) return;
-		this.#put(name, { isChanging: true });
-		await this.#attempt(async () => {
-			await this.#deployment[act](name);
-			if (act === 'stop') this.#stoppedHere.add(name);
-			else this.#stoppedHere.delete(name);
-		});
-		this.#put(name, { isChanging: false });
+	async setService(name: PartName, act: 'stop' | 'start'): Promise<void> {
+		await this.#attempt(() => this.#board[act](name));
 		await this.refresh();
 	}
 
@@ -100,11 +90,12 @@ export class Stage {
 		this.#changed();
 	}
 
-	/** Starts what was stopped here: a stack that goes on after us is whole. */
+	/** Starts what was stopped here, where the stack goes on after us. */
 	async close(): Promise<void> {
 		clearInterval(this.#timer);
+		this.#isClosing = true;
 		await this.stop();
-		for (const name of this.#stoppedHere) await this.#deployment.start(name);
+		if (this.#deployment.isShared) for (const name of this.#board.stopped()) await this.#deployment.start(name);
 	}
 
 	#next(): void {
@@ -134,8 +125,12 @@ export class Stage {
 			tell({ doing: 'a fresh fake Stripe' });
 			await this.#stack.resetLedger();
 			const faults = this.#stillToInject(one.faults ?? {});
+			if (one.faults?.['localstripe-mcp'] === undefined && !this.#board.isStopped('localstripe-mcp')) {
+				tell({ doing: 'waiting until the gateway sees localstripe-mcp' });
+				await this.#stack.untilUpstreamsSeen(signal);
+			}
 			tell({ doing: Object.keys(faults).length === 0 ? 'asking the agent' : `injecting ${faultsInWords(faults)}` });
-			const mend = await injectFaults(faults, this.#deployment, this.#stack);
+			const mend = await injectFaults(faults, this.#board, this.#stack);
 			void this.refresh();
 			let asked: Awaited<ReturnType<typeof ask>>;
 			try {
@@ -144,7 +139,8 @@ export class Stage {
 				asked = await ask(one, this.#stack, who, signal);
 			} finally {
 				tell({ doing: Object.keys(faults).length === 0 ? 'looking at what is left' : `healing ${faultsInWords(faults)}` });
-				await mend();
+				// What is about to be taken down needs no mending.
+				if (!this.#isClosing || this.#deployment.isShared) await mend();
 				void this.refresh();
 			}
 			done.abort();
@@ -161,7 +157,7 @@ export class Stage {
 	/** A fault that is there already, by a button, is used, and stays. */
 	#stillToInject(faults: Faults): Faults {
 		const left = Object.entries(faults).filter(([name, fault]) =>
-			fault === 'down' ? !this.#stoppedHere.has(name as ServiceName) : this.#larkMode !== fault,
+			fault === 'down' ? !this.#board.isStopped(name as PartName) : this.#larkMode !== fault,
 		);
 		return Object.fromEntries(left) as Faults;
 	}
@@ -186,29 +182,9 @@ export class Stage {
 		}
 	}
 
-	async #check(name: ServiceName): Promise<void> {
-		const url = name === 'gateway' ? `${this.#deployment.peopleUrl}/readyz` : `${this.#deployment.urls[name]}/healthz`;
-		const why = await fetch(url, { signal: AbortSignal.timeout(HEALTH_TIMEOUT_MS) }).then(
-			(response) => (response.ok ? undefined : `it answers ${response.status}`),
-			() => 'it does not answer',
-		);
-		const { why: _, ...rest } = this.#services.get(name)!;
-		this.#services.set(name, {
-			...rest,
-			state: why === undefined ? 'up' : 'down',
-			checkedAtMs: Date.now(),
-			...(why === undefined ? {} : { why: this.#stoppedHere.has(name) ? 'stopped here' : why }),
-		});
-	}
-
 	async #attempt(act: () => Promise<void>): Promise<void> {
 		this.#problem = undefined;
 		await act().catch((error: Error) => (this.#problem = error.message));
-	}
-
-	#put(name: ServiceName, part: Partial<ServiceView>): void {
-		this.#services.set(name, { ...this.#services.get(name)!, ...part });
-		this.#changed();
 	}
 
 	#changed(): void {

@@ -1,5 +1,5 @@
-import type { ServiceName } from '../../demo/services.ts';
 import type { Miss } from '../expect.ts';
+import type { PartName } from '../parts.ts';
 import type { EvalCase, LarkMode } from '../suite.ts';
 
 /** What the eval page is told, whole at every change. Times are milliseconds on the clock of the eval runner. */
@@ -20,11 +20,16 @@ export interface PageView {
 	readonly problem?: string;
 }
 
+/** A service, or the database. */
 export interface ServiceView {
-	readonly name: ServiceName;
+	readonly name: PartName;
 	readonly url: string;
+	/** Has it a process of its own, which buttons can stop and start. */
+	readonly isSwitchable: boolean;
+	/** What to know of it besides. */
+	readonly note?: string;
 	readonly state: 'up' | 'down' | 'unknown';
-	/** Why it counts as down, where it was not stopped here. */
+	/** Why it counts as down. */
 	readonly why?: string;
 	readonly checkedAtMs?: number;
 	/** Being stopped or started at this moment. */

@@ -50,7 +50,7 @@ export function Services({ view }: { readonly view: PageView }) {
 	);
 }
 
-function Service({ service: { name, state, why, url, checkedAtMs, isChanging } }: { readonly service: ServiceView }) {
+function Service({ service: { name, state, why, note, url, checkedAtMs, isSwitchable, isChanging } }: { readonly service: ServiceView }) {
 	const isDown = state === 'down';
 	return (
 		<li aria-label={name}>
@@ -60,7 +60,8 @@ function Service({ service: { name, state, why, url, checkedAtMs, isChanging } }
 			<span className={classes['service']}>
 				<span title={url}>{name}</span>
 				<small>
-					{isDown && why !== undefined ? `${why}, ` : ''}
+					{note !== undefined && `${note}, `}
+					{isDown && why !== undefined && `${why}, `}
 					{checkedAtMs === undefined ? (
 						'not looked at yet'
 					) : (
@@ -70,16 +71,18 @@ function Service({ service: { name, state, why, url, checkedAtMs, isChanging } }
 					)}
 				</small>
 			</span>
-			<Button
-				size="compact-xs"
-				variant={isDown ? 'light' : 'default'}
-				color={isDown ? 'green' : 'red'}
-				loading={isChanging}
-				onClick={() => void setService(name, isDown ? 'start' : 'stop')}
-				aria-label={`${isDown ? 'heal' : 'break'} ${name}`}
-			>
-				{isDown ? 'Heal' : 'Break'}
-			</Button>
+			{isSwitchable && (
+				<Button
+					size="compact-xs"
+					variant={isDown ? 'light' : 'default'}
+					color={isDown ? 'green' : 'red'}
+					loading={isChanging}
+					onClick={() => void setService(name, isDown ? 'start' : 'stop')}
+					aria-label={`${isDown ? 'heal' : 'break'} ${name}`}
+				>
+					{isDown ? 'Heal' : 'Break'}
+				</Button>
+			)}
 		</li>
 	);
 }
