@@ -36,4 +36,5 @@ parentPort!.on('message', (task: PrepareTask) => {
 		.catch((error: unknown): PrepareAnswer => ({ kind: 'refused', why: refusalOf(error) }))
 		.then((result) => parentPort!.postMessage(result, result.kind === 'ready' ? [result.data.bytes.buffer as ArrayBuffer] : []));
 });
-setPriority(0, 10);
+// Calls go first where processors are short. Only Linux has a priority for each thread: elsewhere it would be the whole gateway's.
+if (process.platform === 'linux') setPriority(0, 10);
