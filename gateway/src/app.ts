@@ -45,8 +45,8 @@ import { wrapNotification } from './wrap-uris.ts';
 export interface GatewayOptions {
 	readonly store: Store;
 	readonly operatorToken: string;
-	/** Where approvers find the people listener. */
-	readonly peopleUrl: string;
+	/** Where approvers find the people listener, once it listens. */
+	readonly peopleUrl: () => string;
 	/** What went wrong where nobody waits for it. */
 	readonly onFault: (error: unknown, callId?: string) => void;
 	/** What operators want to know as it happens, one sentence. */
@@ -122,7 +122,7 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 		notifiers: larkNotifier === undefined ? [] : [larkNotifier],
 		holdMs: config.approvals.holdSeconds * 1000,
 		maxOpen: config.approvals.maxOpen,
-		urlOf: (id) => `${config.approvals.url ?? peopleUrl}/approvals/${id}`,
+		urlOf: (id) => `${config.approvals.url ?? peopleUrl()}/approvals/${id}`,
 		onFault,
 	});
 	const budgets = createBudgets({ sql: store, stream: admission.stream, conceal: createConceal(keys.keyedDigest), onFault });

@@ -38,12 +38,12 @@ export async function startGateway(loaded: LoadedConfig, signal: AbortSignal): P
 	};
 	const onNews = (text: string) => log.info(text);
 	let gateway: Gateway;
+	let peopleUrl = '';
 	try {
-		const { host, port } = config.listen.people;
 		gateway = await buildGateway(config, {
 			store,
 			operatorToken: token,
-			peopleUrl: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+			peopleUrl: () => peopleUrl,
 			onFault,
 			onNews,
 		});
@@ -52,8 +52,9 @@ export async function startGateway(loaded: LoadedConfig, signal: AbortSignal): P
 		throw error;
 	}
 	try {
+		// People first: the first call may need one, and be told where.
+		peopleUrl = await listen(gateway.people, config.listen.people, 'listen.people', 'TOOLGATE_LISTEN_PEOPLE');
 		const agentsUrl = await listen(gateway.agents, config.listen.agents, 'listen.agents', 'TOOLGATE_LISTEN_AGENTS');
-		const peopleUrl = await listen(gateway.people, config.listen.people, 'listen.people', 'TOOLGATE_LISTEN_PEOPLE');
 		void gateway.firstLook(FIRST_LOOK_MS).then(() => {
 			for (const { part, isReady, says } of gateway.readiness()) log[isReady ? 'info' : 'warn'](`${part}: ${says}`);
 		});

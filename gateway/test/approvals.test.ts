@@ -68,6 +68,11 @@ t.test('[approvals.cli] approvals are listed, approved and rejected by the comma
 	t.match(await gateway.payments.ledger(), { refunds: 1, refundedCents: 4_200 });
 	t.same(await gateway.traces(), ['create_refund → approvalRequired → approved → ok', 'create_refund → approvalRequired → rejected']);
 
+	t.match(await gateway.api('GET', '/api/approvals?state=pending'), { status: 200, json: { approvals: [] } });
+	t.match(await gateway.api('GET', '/api/approvals?state=bogus'), {
+		status: 400,
+		json: { error: { code: 'BAD_INPUT', message: 'state: expected one of open, pending, all' } },
+	});
 	t.match(await command(t, gateway, 'approve', id), { code: 1, stderr: /toolgate: the approval is done already \(bob@example.com\)/ });
 	t.match(await command(t, gateway, 'approve', 'nothing'), { code: 1, stderr: /no approval nothing/ });
 });
@@ -92,6 +97,39 @@ for (const [answer, refunds] of [
 		t.same(await gateway.traces(), [`create_refund → approvalRequired → ${answer === 'approve' ? 'approved → ok' : 'rejected'}`]);
 	});
 }
+
+t.test('[approvals.lark-restart] a card ends wherever its approval is decided, also after the gateway that sent it is gone', async (t) => {
+	const database = embedded(t);
+	const config = { approvals: { holdSeconds: 1 } };
+	const first = await build(t, { database, config, lark: 'ignore' });
+	const { lark, payments } = first;
+	t.equal((await (await openAgent(first.mcpUrl)).call('create_refund', REFUND)).word, 'approval_pending');
+	await until('the card', async () => (await lark.messages()).length === 1);
+	await first.close();
+
+	const second = await build(t, { database, config, payments, lark });
+	const { id } = await waiting(second);
+	await second.api('POST', `/api/approvals/${id}/reject`, { reason: 'not today' });
+	const card = await until('the end on the card', async () => {
+		const text = JSON.stringify((await lark.messages())[0]!.card);
+		return !text.includes('"button"') && text;
+	});
+	t.match(card, /Rejected.*bob@example\.com.*not today/s);
+
+	// Whoever presses a button that is still on somebody's screen is told what became of it.
+	for (const [approval, says] of [
+		[id, /the approval is rejected already \(bob@example\.com\)/],
+		['nonesuch', /no approval nonesuch/],
+	] as const) {
+		const { body, headers } = lark.click({ value: { toolgate: { approval, decision: 'approve' } } });
+		t.match(JSON.parse((await post(lark.callbackUrl, body, headers)).text), { toast: { type: 'error', content: says } });
+	}
+	t.match(
+		(await second.events('&kind=approval')).slice(-2).map(({ detail }) => detail?.['refused']),
+		[/rejected already/, /no approval nonesuch/],
+	);
+	t.match(await payments.ledger(), { refunds: 0 });
+});
 
 t.test(
 	'[approvals.callback] a callback that is forged, stale, repeated or from the wrong person decides nothing, and each is in the trail',

@@ -85,7 +85,7 @@ export async function build(t: Test, options: BuildOptions = {}): Promise<Built>
 	const gateway = await buildGateway(config, {
 		store: await database.open(),
 		operatorToken: OPERATOR_TOKEN,
-		peopleUrl: 'http://people.example',
+		peopleUrl: () => 'http://people.example',
 		onFault: (error) => faults.push(error),
 		onNews: (text) => news.push(text),
 	});

@@ -71,10 +71,10 @@ export interface DecideRequest {
 /** Tells people about approvals. It grants nothing, and whether it succeeds decides nothing. */
 export interface Notifier {
 	readonly name: string;
-	/** An approval is open. Called again, a few times, when it throws. */
-	requested(approval: ApprovalView): Promise<void>;
-	/** An approval that was told of is decided, expired or withdrawn. */
-	ended(approval: ApprovalView): Promise<void>;
+	/** An approval is open; returns by what its message is found again. Called again, a few times, when it throws: the same message then. */
+	requested(approval: ApprovalView): Promise<string>;
+	/** An approval that was told of, by any process, is decided, expired or withdrawn. Called again, a few times, when it throws. */
+	ended(approval: ApprovalView, reference: string): Promise<void>;
 }
 
 /** What a call that must wait hands over. */

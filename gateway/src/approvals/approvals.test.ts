@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
+import { until } from '../../test/until.ts';
 import { eachStore, type FreshDatabase } from '../../test/stores.ts';
 import type { ApprovalRequirement, Tool } from '../domain.ts';
 import { anAdmission, anEvent, aProcess, aSettlement, keys, readChain } from '../ledger-fixture.ts';
@@ -82,12 +83,14 @@ class Announced implements Notifier {
 	readonly ends: ApprovalView[] = [];
 	readonly #waiting: ((approval: ApprovalView) => void)[] = [];
 	readonly #opened: ApprovalView[] = [];
-	async requested(approval: ApprovalView): Promise<void> {
+	async requested(approval: ApprovalView): Promise<string> {
 		const next = this.#waiting.shift();
 		if (next === undefined) this.#opened.push(approval);
 		else next(approval);
+		return `message ${approval.id}`;
 	}
-	async ended(approval: ApprovalView): Promise<void> {
+	async ended(approval: ApprovalView, reference: string): Promise<void> {
+		if (reference !== `message ${approval.id}`) throw new Error(reference);
 		this.ends.push(approval);
 	}
 	next(): Promise<ApprovalView> {
@@ -178,7 +181,8 @@ t.test('a held call goes on when another replica approves, runs once, and an ide
 			'who waited beside it gets the same result',
 		);
 		t.match(await there.approvals.hold(aWish()), { kind: 'replayed', answer: { result: { refund: 're_1' } } });
-		t.equal(here.announced.ends[0]?.state, 'approved');
+		const ends = () => [...here.announced.ends, ...there.announced.ends];
+		t.match(await until('the end to be told', () => ends().length > 0 && ends()), [{ id }], 'by one of them');
 
 		const chain = await readChain(t, here.sql);
 		t.same(
@@ -437,6 +441,47 @@ t.test('what happens between two looks at an approval is not missed', async (t) 
 	watch.close();
 	t.equal(wakeUps.isAwaited('a'), false);
 });
+
+t.test('the end of an approval is told once, wherever it was decided, also when the process that asked is gone', (t) =>
+	eachStore(t, async (t, database) => {
+		const first = await aReplica(t, database);
+		const held = first.approvals.hold(aWish());
+		const { id } = await first.announced.next();
+		await until('the notice to be kept', async () => (await first.sql.query('SELECT FROM approval_notices')).length === 1);
+		first.approvals.letGo();
+		t.equal((await held).kind, 'pending');
+		await first.approvals.close();
+
+		const faults: string[] = [];
+		let tries = 0;
+		const failing: Notifier = {
+			name: 'test',
+			requested: async () => 'never asked',
+			ended: async () => Promise.reject(new Error(`down ${++tries}`)),
+		};
+		const silent = await aReplica(t, database, { notifiers: [] });
+		await silent.approvals.decide({ ...approve(id), decision: 'reject' });
+		const failed = await aReplica(t, database, {
+			notifiers: [failing],
+			retryNotifiersAfterMs: [1, 60_000],
+			onFault: (error) => faults.push(String(error)),
+		});
+		await until('two tries', async () => (await failed.approvals.sweep(), tries === 2));
+		await failed.approvals.close();
+		t.same(faults, [], 'there are more to come');
+
+		await silent.sql.query(`UPDATE approval_notices SET try_at = clock_timestamp()`);
+		const replicas = [await aReplica(t, database), await aReplica(t, database)];
+		const ends = () => replicas.flatMap(({ announced }) => announced.ends);
+		await until(
+			'the end to be told',
+			async () => (await Promise.all(replicas.map(({ approvals }) => approvals.sweep())), ends().length > 0),
+		);
+		await until('the notice to be gone', async () => (await silent.sql.query('SELECT FROM approval_notices')).length === 0);
+		t.match(ends(), [{ id, state: 'rejected' }]);
+		t.equal(ends().length, 1, 'by one of them');
+	}),
+);
 
 t.test('a notifier that fails is tried again a few times, told of once, and decides nothing', (t) =>
 	eachStore(t, async (t, database) => {

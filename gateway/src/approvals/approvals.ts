@@ -42,7 +42,7 @@ export interface Approvals {
 	get(id: string): Promise<ApprovalView | undefined>;
 	/** Tells of every approval that is opened or changes, on any replica, until the returned function is called. */
 	watch(onlooker: Onlooker): () => void;
-	/** Writes `expired` where nobody waits, and forgets results that are no longer replayed. Runs by itself too. */
+	/** Writes `expired` where nobody waits, forgets results that are no longer replayed, and has ends told that were not. Runs by itself too. */
 	sweep(): Promise<void>;
 	close(): Promise<void>;
 }
@@ -55,30 +55,31 @@ export async function createApprovals(options: ApprovalsOptions): Promise<Approv
 	const nowMs = () => sql.nowMs();
 	const ledger = new ApprovalLedger(sql, options.stream, createConceal(options.keys.keyedDigest));
 	const wakeUps = new WakeUps();
-	const announcements = new Announcements(options.notifiers, onFault, options.retryNotifiersAfterMs);
-	const holds = new Holds({ ...options, ledger, wakeUps, announcements, nowMs });
 	const deciding = new Deciding(ledger, nowMs);
 
 	// A store that is away is told where calls meet it; whoever waits looks again when it is back.
 	const tellFault = (error: unknown) => {
 		if (!(error instanceof StoreUnavailable)) onFault(error);
 	};
+	const announcements = new Announcements({
+		sql,
+		notifiers: options.notifiers,
+		read: async (id) => (await ledger.get(id))?.view,
+		onFault: tellFault,
+		...(options.retryNotifiersAfterMs === undefined ? {} : { retryAfterMs: options.retryNotifiersAfterMs }),
+	});
+	const holds = new Holds({ ...options, ledger, wakeUps, announcements, nowMs });
 	const lookAt = async (id: string) => {
 		const entry = await ledger.get(id);
-		if (entry === undefined) return;
-		announcements.changed(entry.view);
-		wakeUps.wake(id, entry);
+		if (entry !== undefined) wakeUps.wake(id, entry);
 	};
 	const changes = new Changes(async (id) => (await ledger.get(id))?.view, tellFault);
 	const stopListening = await sql.listen('toolgate_approvals', (id) => {
 		changes.heard(id);
-		if (id === '') {
-			// Something may have been missed.
-			wakeUps.wakeAll();
-			for (const told of announcements.open) lookAt(told).catch(tellFault);
-		} else if (wakeUps.isAwaited(id) || announcements.isOpen(id)) {
-			lookAt(id).catch(tellFault);
-		}
+		announcements.changed();
+		// An empty id: something may have been missed.
+		if (id === '') wakeUps.wakeAll();
+		else if (wakeUps.isAwaited(id)) lookAt(id).catch(tellFault);
 	});
 
 	const approvals: Approvals = {
@@ -95,11 +96,12 @@ export async function createApprovals(options: ApprovalsOptions): Promise<Approv
 				await ledger.end(view.id, 'expired', approvalEvent(view, nowMs(), { outcome: 'expired', detail: { was: view.state } }), {});
 			}
 			await ledger.forgetResults();
+			announcements.changed();
 		},
 		async close() {
 			clearInterval(timer);
-			announcements.close();
 			await stopListening();
+			await announcements.close();
 		},
 	};
 	let isSweeping = false;

@@ -140,8 +140,8 @@ t.test('a card is sent and becomes terminal, against a Lark that is strict about
 	t.teardown(() => lark.close());
 	const apiBaseUrl = await lark.listen({ port: 0, host: '127.0.0.1' });
 	const notifier = await createLarkNotifier({ appId: 'cli_demo', appSecret: 'demo-secret', chatId: 'oc_demo', apiBaseUrl });
-	await notifier.requested(approval());
-	await notifier.requested(approval());
+	const messageId = await notifier.requested(approval());
+	t.equal(await notifier.requested(approval()), messageId);
 	const messages = async () => (await (await fetch(`${apiBaseUrl}/_messages`)).json()) as { card: object }[];
 	t.equal((await messages()).length, 1, 'a repeated attempt is the same message');
 	await notifier.ended(
@@ -149,6 +149,7 @@ t.test('a card is sent and becomes terminal, against a Lark that is strict about
 			state: 'rejected',
 			votes: [{ approver: 'bob@example.com', decision: 'reject', reason: 'too much', via: 'lark', atMs: NOW_MS, counts: [0] }],
 		}),
+		messageId,
 	);
 	const [message] = await messages();
 	t.match(JSON.stringify(message!.card), /Rejected.*bob/s);

@@ -9,9 +9,6 @@ export interface LarkSettings {
 	readonly apiBaseUrl?: string;
 }
 
-/** Cards whose end is still to be shown; older ones are left as they are. */
-const MAX_OPEN_CARDS = 10_000;
-
 const nothing = () => undefined;
 const SILENT = { error: nothing, warn: nothing, info: nothing, debug: nothing, trace: nothing };
 
@@ -28,9 +25,8 @@ export async function createLarkNotifier({ appId, appSecret, chatId, apiBaseUrl 
 		logger: SILENT,
 		source: 'toolgate',
 	});
-	const messages = new Map<string, string>();
 
-	async function requested(approval: ApprovalView): Promise<void> {
+	async function requested(approval: ApprovalView): Promise<string> {
 		const answer = await client.im.v1.message.create({
 			params: { receive_id_type: 'chat_id' },
 			// The uuid makes a repeated attempt the same message.
@@ -39,19 +35,15 @@ export async function createLarkNotifier({ appId, appSecret, chatId, apiBaseUrl 
 		const messageId = answer.data?.message_id;
 		if (answer.code !== 0 || messageId === undefined)
 			throw new Error(`Lark refused the card: ${answer.msg ?? 'no message id'} (${answer.code})`);
-		if (messages.size >= MAX_OPEN_CARDS) messages.delete(messages.keys().next().value!);
-		messages.set(approval.id, messageId);
+		return messageId;
 	}
 
-	async function ended(approval: ApprovalView): Promise<void> {
-		const messageId = messages.get(approval.id);
-		if (messageId === undefined) return;
+	async function ended(approval: ApprovalView, messageId: string): Promise<void> {
 		const answer = await client.im.v1.message.patch({
 			path: { message_id: messageId },
 			data: { content: JSON.stringify(endedCard(approval)) },
 		});
 		if (answer.code !== 0) throw new Error(`Lark refused the card's update: ${answer.msg} (${answer.code})`);
-		messages.delete(approval.id);
 	}
 
 	return { name: 'lark', requested, ended };

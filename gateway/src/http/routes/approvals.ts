@@ -39,8 +39,10 @@ export function approvalRoutes(api: FastifyInstance, deps: ApprovalRoutesDeps): 
 	const existing = async (id: string): Promise<ApprovalView> => (await approvals.get(id)) ?? missing(id);
 
 	api.get<{ Querystring: { state?: string } }>('/approvals', async (request) => {
-		const found = await approvals.list({ isOpen: request.query.state !== 'all' });
-		return { nowMs: nowMs(), approvals: found.map(seenBy(request)) };
+		const { state = 'open' } = request.query;
+		if (!isAskedState(state)) throw new ToolGateError('BAD_INPUT', `state: expected one of ${ASKED_STATES.join(', ')}`);
+		const found = await approvals.list({ isOpen: state !== 'all' });
+		return { nowMs: nowMs(), approvals: found.filter((one) => state !== 'pending' || one.state === 'pending').map(seenBy(request)) };
 	});
 
 	api.get('/approvals/stream', async (request, reply) => {
@@ -87,6 +89,10 @@ export function approvalRoutes(api: FastifyInstance, deps: ApprovalRoutesDeps): 
 		}
 	}
 }
+
+/** `open`: whatever has not ended; `pending`: what a person may still decide. */
+const ASKED_STATES = ['open', 'pending', 'all'] as const;
+const isAskedState = (word: string): word is (typeof ASKED_STATES)[number] => (ASKED_STATES as readonly string[]).includes(word);
 
 const reasonOf = ({ body }: FastifyRequest): string | undefined => optionalText(fields(body, ['reason']), 'reason');
 
