@@ -1,4 +1,4 @@
-import type { JsonValue, TrailWord } from '../domain.ts';
+import type { JsonValue } from '../domain.ts';
 import type { Sql } from '../store/sql.ts';
 import type { TrailFilter } from './filter.ts';
 import { wordOf } from './lines.ts';
@@ -65,10 +65,10 @@ export async function readEntries(
 /** @param all events of its call, oldest first */
 function entryOf(newest: RecordedEvent, all: readonly RecordedEvent[]): Entry {
 	const { timeMs, stream, sequence, kind, callId, principal, agent, session, turn } = newest;
-	const words: readonly (TrailWord | string)[] = callId === undefined ? [] : traceWords(all);
+	const words: readonly string[] = callId === undefined ? [] : traceWords(all);
 	const named = all.find(({ tool }) => tool !== undefined);
 	const rule = all.findLast((event) => event.rule !== undefined)?.rule;
-	const message = all.findLast((event) => event.message !== undefined)?.message?.slice(0, MAX_MESSAGE_CHARACTERS);
+	const message = all.findLast((event) => event.message !== undefined)?.message ?? overspent(all);
 	const durationMs = all.findLast(({ detail }) => isNumber(detail?.['durationMs']))?.detail?.['durationMs'];
 	const ended = new Set(all.flatMap((event) => (event.kind === 'outcome' ? (event.intentId ?? []) : [])));
 	return {
@@ -87,10 +87,18 @@ function entryOf(newest: RecordedEvent, all: readonly RecordedEvent[]): Entry {
 			session,
 			turn,
 			rule,
-			message,
+			message: message?.slice(0, MAX_MESSAGE_CHARACTERS),
 		}),
 		...(isNumber(durationMs) ? { durationMs } : {}),
 	};
+}
+
+/** An intent that budgets refused says only what it asked of them. */
+function overspent(all: readonly RecordedEvent[]): string | undefined {
+	const reservations = all.findLast(({ admission }) => admission === 'budgetExceeded')?.detail?.['reservations'];
+	if (!Array.isArray(reservations)) return undefined;
+	const rules = reservations.map((one) => (typeof one === 'object' && one !== null && !Array.isArray(one) ? one['rule'] : undefined));
+	return `asked of the budgets ${rules.filter((rule) => typeof rule === 'string').join(', ')}`;
 }
 
 async function callsOf(sql: Sql, callIds: readonly string[]): Promise<Map<string | undefined, RecordedEvent[]>> {

@@ -2,7 +2,10 @@ import '@mantine/core/styles.css';
 import { Center, MantineProvider, Text } from '@mantine/core';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
+import type { Session } from '../api/types.ts';
+import { AuditPage } from '../audit/audit-page.tsx';
 import { InboxPage } from '../inbox/inbox-page.tsx';
+import { useLocation } from '../shell/location.ts';
 import { SignInPage } from '../shell/sign-in-page.tsx';
 import { lookAgain, useSession } from '../shell/session.ts';
 import { contrast, theme } from '../shell/theme.ts';
@@ -23,8 +26,14 @@ function Console() {
 				</Center>
 			);
 		case 'signed in':
-			return <InboxPage session={state.session} />;
+			return <Page session={state.session} />;
 	}
+}
+
+function Page({ session }: { readonly session: Session }) {
+	const { pathname } = useLocation();
+	if (/^\/audit(\/|$)/.test(pathname)) return <AuditPage session={session} />;
+	return <InboxPage session={session} />;
 }
 
 void lookAgain();

@@ -4,7 +4,7 @@ import type { Approval, Session } from '../api/types.ts';
 import { MoreIcon } from '../shell/icons.tsx';
 import { type Act, perform } from './approvals.ts';
 import classes from './detail.module.css';
-import { useKeys } from './keys.ts';
+import { useKeys } from '../shell/keys.ts';
 
 /** The buttons, always in sight. Their row is there before and after, so that nothing moves when a decision falls. */
 export function DecisionBar({ approval, session }: { readonly approval: Approval; readonly session: Session }) {

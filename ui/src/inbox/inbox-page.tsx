@@ -9,7 +9,7 @@ import { ApprovalList } from './approval-list.tsx';
 import { follow, isOpen, isWaiting, load, loadEnded, useKnown } from './approvals.ts';
 import { NothingChosen, NothingFound, NothingHere } from './empty.tsx';
 import classes from './inbox.module.css';
-import { useKeys } from './keys.ts';
+import { useKeys } from '../shell/keys.ts';
 
 type View = 'open' | 'decided';
 
@@ -64,7 +64,7 @@ export function InboxPage({ session }: { readonly session: Session }) {
 	}, [waiting]);
 
 	return (
-		<Shell session={session} waiting={waiting}>
+		<Shell session={session} page="inbox" waiting={waiting}>
 			{known.link === 'lost' && (
 				<Alert color="orange" variant="filled" radius={0} py={6} className={classes['lost']} role="status">
 					ToolGate can not be reached just now. What is shown may be old; this page tries again by itself.

@@ -54,6 +54,43 @@ export const WarningIcon = () => (
 	</Icon>
 );
 
+export const AuditIcon = () => (
+	<Icon>
+		<path d="M5 6h14M5 12h14M5 18h8" />
+	</Icon>
+);
+export const BudgetIcon = () => (
+	<Icon>
+		<path d="M5 19V9M12 19V5M19 19v-7" strokeWidth={2.6} />
+	</Icon>
+);
+export const DownloadIcon = () => (
+	<Icon size={16}>
+		<path d="M12 4v11M7 10.5l5 5 5-5M5 20h14" />
+	</Icon>
+);
+export const PauseIcon = () => (
+	<Icon size={14}>
+		<path d="M8 5v14M16 5v14" strokeWidth={3} />
+	</Icon>
+);
+export const PlayIcon = () => (
+	<Icon size={14}>
+		<path d="M8 5l11 7-11 7z" />
+	</Icon>
+);
+export const CloseIcon = () => (
+	<Icon>
+		<path d="M6 6l12 12M18 6L6 18" />
+	</Icon>
+);
+export const ShieldIcon = () => (
+	<Icon size={15}>
+		<path d="M12 3l7 3v5c0 5-3 8-7 10-4-2-7-5-7-10V6z" />
+		<path d="M9 12l2 2 4-4" />
+	</Icon>
+);
+
 export function Mark() {
 	return (
 		<svg width="26" height="26" viewBox="0 0 32 32" aria-hidden="true" focusable="false">

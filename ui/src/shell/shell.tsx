@@ -12,7 +12,7 @@ import {
 } from '@mantine/core';
 import type { ReactNode } from 'react';
 import type { Session } from '../api/types.ts';
-import { InboxIcon, Mark, MoonIcon, SunIcon } from './icons.tsx';
+import { AuditIcon, BudgetIcon, InboxIcon, Mark, MoonIcon, SunIcon } from './icons.tsx';
 import { followsInPage } from './location.ts';
 import { signOut } from './session.ts';
 import classes from './shell.module.css';
@@ -20,11 +20,14 @@ import classes from './shell.module.css';
 /** The frame of every page of the console: where one is, who one is, light or dark. */
 export function Shell({
 	session,
+	page,
 	waiting,
 	children,
 }: {
 	readonly session: Session;
-	readonly waiting: number;
+	readonly page: 'inbox' | 'audit' | 'budgets';
+	/** Approvals that wait, where the page knows. */
+	readonly waiting?: number;
 	readonly children: ReactNode;
 }) {
 	return (
@@ -37,19 +40,31 @@ export function Shell({
 					</Text>
 				</Anchor>
 				<nav aria-label="Pages" className={classes['nav']}>
-					<Anchor href="/approvals" onClick={followsInPage('/approvals')} underline="never" className={classes['link']} aria-current="page">
+					<PageLink to="/approvals" isCurrent={page === 'inbox'}>
 						<InboxIcon />
 						Inbox
-						<Badge
-							size="sm"
-							circle={waiting < 10}
-							variant="filled"
-							className={waiting === 0 ? classes['none'] : undefined}
-							aria-label={`${waiting} waiting`}
-						>
-							{waiting}
-						</Badge>
-					</Anchor>
+						{waiting !== undefined && (
+							<Badge
+								size="sm"
+								circle={waiting < 10}
+								variant="filled"
+								className={waiting === 0 ? classes['none'] : undefined}
+								aria-label={`${waiting} waiting`}
+							>
+								{waiting}
+							</Badge>
+						)}
+					</PageLink>
+					<PageLink to="/audit" isCurrent={page === 'audit'}>
+						<AuditIcon />
+						Audit
+					</PageLink>
+					{session.person.isOperator && (
+						<PageLink to="/budgets" isCurrent={page === 'budgets'}>
+							<BudgetIcon />
+							Budgets
+						</PageLink>
+					)}
 				</nav>
 				<Group gap={4} wrap="nowrap" className={classes['right']}>
 					<SchemeToggle />
@@ -72,6 +87,20 @@ export function Shell({
 			</AppShell.Header>
 			<AppShell.Main>{children}</AppShell.Main>
 		</AppShell>
+	);
+}
+
+function PageLink({ to, isCurrent, children }: { readonly to: string; readonly isCurrent: boolean; readonly children: ReactNode }) {
+	return (
+		<Anchor
+			href={to}
+			onClick={followsInPage(to)}
+			underline="never"
+			className={classes['link']}
+			aria-current={isCurrent ? 'page' : undefined}
+		>
+			{children}
+		</Anchor>
 	);
 }
 

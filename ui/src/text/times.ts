@@ -19,3 +19,10 @@ export function countdown(ms: number): string {
 	const minutes = Math.floor(seconds / 60);
 	return minutes < 60 ? `${minutes}:${two(seconds % 60)}` : `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(seconds % 60)}`;
 }
+
+/** `12 ms`, `3.4 s`, `2.5 min`: how long something took. */
+export function duration(ms: number): string {
+	if (ms < 950) return `${Math.max(0, Math.round(ms))} ms`;
+	if (ms < 90_000) return `${(ms / 1000).toFixed(1)} s`;
+	return ms < 5_400_000 ? `${(ms / 60_000).toFixed(1)} min` : `${(ms / 3_600_000).toFixed(1)} h`;
+}

@@ -2,7 +2,7 @@ import { Badge, type MantineSize } from '@mantine/core';
 
 const GREEN = ['allow', 'ok', 'approved', 'done', 'approve'];
 const YELLOW = ['approvalRequired', 'pending', 'approval_pending', 'dispatched', 'replayed'];
-const GREY = ['expired', 'withdrawn'];
+const GREY = ['expired', 'withdrawn', 'activation', 'operator', 'approval'];
 
 /** Text on the light grounds of the badges, dark enough to be read when small. */
 const INK = { green: '#17542a', yellow: '#704400', gray: '#3d454d', red: '#9c1616' } as const;
