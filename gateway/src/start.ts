@@ -4,7 +4,7 @@ import { buildGateway, type Gateway } from './app.ts';
 import { type Config, isLoopback, loadConfig, type LoadedConfig } from './config.ts';
 import { ConfigWatch } from './config-watch.ts';
 import { PolicyError } from './errors.ts';
-import { listen } from './http/listen.ts';
+import { type AddressNames, demandFree, listen } from './http/listen.ts';
 import { createLog, type Logger } from './log.ts';
 import { operatorToken } from './store/data-folder.ts';
 import { openStore } from './store/open.ts';
@@ -13,23 +13,28 @@ import { type Store, StoreUnavailable } from './store/sql.ts';
 export interface RunningGateway {
 	readonly agentsUrl: string;
 	readonly peopleUrl: string;
-	/** A one-time link to the console, where people are served on loopback. */
-	readonly signInUrl?: string;
+	/** Makes a one-time link to the console, where people are served on loopback: wider, more people may read it than the operator. */
+	readonly signInUrl?: () => Promise<string>;
 	/** Drains and lets go of everything. */
 	close(): Promise<void>;
 }
 
+const AGENTS: AddressNames = { key: 'listen.agents', env: 'TOOLGATE_LISTEN_AGENTS' };
+const PEOPLE: AddressNames = { key: 'listen.people', env: 'TOOLGATE_LISTEN_PEOPLE' };
 const STORE_RETRY_MS = 1_000;
 /** So long the start log waits for upstreams to say what they offer. */
 const FIRST_LOOK_MS = 3_000;
 
 /**
- * Opens the store, composes the gateway and listens. While the store can't be reached it waits, and says so on both ports.
+ * Opens the store, composes the gateway and listens. While the store can't be reached it waits, and says so on both ports. Aborted, it
+ * lets go of what it has opened so far, and rejects.
  * @throws {ToolGateError} what no waiting mends: a port or data folder in use, a configuration that can't work.
  */
 export async function startGateway(loaded: LoadedConfig, signal: AbortSignal): Promise<RunningGateway> {
 	const { config } = loaded;
 	const log = createLog(config.log.level);
+	await demandFree(config.listen.agents, AGENTS);
+	await demandFree(config.listen.people, PEOPLE);
 	const { store, token } = await openWhenThere(config, log, signal);
 	const onFault = (error: unknown, callId?: string) => {
 		// A policy that can't decide, or a store that is away, is an expected state: the trail and /readyz have it.
@@ -40,6 +45,7 @@ export async function startGateway(loaded: LoadedConfig, signal: AbortSignal): P
 	let gateway: Gateway;
 	let peopleUrl = '';
 	try {
+		signal.throwIfAborted();
 		gateway = await buildGateway(config, {
 			store,
 			operatorToken: token,
@@ -52,9 +58,10 @@ export async function startGateway(loaded: LoadedConfig, signal: AbortSignal): P
 		throw error;
 	}
 	try {
+		signal.throwIfAborted();
 		// People first: the first call may need one, and be told where.
-		peopleUrl = await listen(gateway.people, config.listen.people, 'listen.people', 'TOOLGATE_LISTEN_PEOPLE');
-		const agentsUrl = await listen(gateway.agents, config.listen.agents, 'listen.agents', 'TOOLGATE_LISTEN_AGENTS');
+		peopleUrl = await listen(gateway.people, config.listen.people, PEOPLE);
+		const agentsUrl = await listen(gateway.agents, config.listen.agents, AGENTS);
 		void gateway.firstLook(FIRST_LOOK_MS).then(() => {
 			for (const { part, isReady, says } of gateway.readiness()) log[isReady ? 'info' : 'warn'](`${part}: ${says}`);
 		});
@@ -66,12 +73,10 @@ export async function startGateway(loaded: LoadedConfig, signal: AbortSignal): P
 			onFault,
 		});
 		await watch.start();
-		// Wider than loopback, the log may be read by more people than the operator: `toolgate sign-in` makes a link there.
-		const signIn = isLoopback(config.listen.people.host) ? { signInUrl: peopleUrl + (await gateway.signInPath()) } : {};
 		return {
 			agentsUrl,
 			peopleUrl,
-			...signIn,
+			...(isLoopback(config.listen.people.host) ? { signInUrl: async () => peopleUrl + (await gateway.signInPath()) } : {}),
 			async close() {
 				await watch.close();
 				await gateway.close();
@@ -141,8 +146,8 @@ async function answerWhileWaiting(config: Config, why: string): Promise<() => Pr
 		await Promise.all(apps.map((app) => app.close()));
 	};
 	try {
-		await listen(agents, config.listen.agents, 'listen.agents', 'TOOLGATE_LISTEN_AGENTS');
-		await listen(people, config.listen.people, 'listen.people', 'TOOLGATE_LISTEN_PEOPLE');
+		await listen(agents, config.listen.agents, AGENTS);
+		await listen(people, config.listen.people, PEOPLE);
 	} catch (error) {
 		await stop();
 		throw error;

@@ -92,8 +92,8 @@ export async function build(t: Test, options: BuildOptions = {}): Promise<Built>
 	let closing: Promise<void> | undefined;
 	const close = () => (closing ??= gateway.close());
 	t.teardown(close);
-	const agentsUrl = await listen(gateway.agents, config.listen.agents, 'listen.agents', '');
-	const peopleUrl = await listen(gateway.people, config.listen.people, 'listen.people', '');
+	const agentsUrl = await listen(gateway.agents, config.listen.agents, { key: 'listen.agents', env: '' });
+	const peopleUrl = await listen(gateway.people, config.listen.people, { key: 'listen.people', env: '' });
 	lark.callbackUrl = `${agentsUrl}/lark/actions`;
 	await gateway.firstLook(5_000);
 	const { policy } = options.config ?? {};

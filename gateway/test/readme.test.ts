@@ -158,6 +158,7 @@ t.test(
 		t.strictSame(settings.mcpServers.toolgate, { type: 'http', url: file.services.gateway });
 		const link = /^ +(http:\S+sign-in\S*)$/m.exec(printed)![1]!;
 		t.ok((await fetch(link)).ok, 'the link to the console opens');
+		t.notMatch(readFileSync(join(stack.dataDir, 'logs/gateway.log'), 'utf8'), /sign-in/, 'and stands in no log');
 
 		const first = await shell(t, readAndDelete);
 		t.match(first.text, /"tool":"list_recent_charges".*"outcome":"ok"/);

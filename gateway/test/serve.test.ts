@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,12 +41,12 @@ t.test('[serve.refuses] what can not work ends at once with one line that names 
 		[
 			'a port of agents in use',
 			{ listen: { agents: `127.0.0.1:${port}`, people: '127.0.0.1:0' } },
-			new RegExp(`port ${port} on 127\\.0\\.0\\.1 is in use: .*listen\\.agents`),
+			new RegExp(`port ${port} on 127\\.0\\.0\\.1 is in use by .*\\(pid ${process.pid}\\): .*listen\\.agents`),
 		],
 		[
 			'a port of people in use',
 			{ listen: { agents: '127.0.0.1:0', people: `127.0.0.1:${port}` } },
-			new RegExp(`port ${port} on 127\\.0\\.0\\.1 is in use: .*listen\\.people`),
+			new RegExp(`port ${port} on 127\\.0\\.0\\.1 is in use by .*\\(pid ${process.pid}\\): .*listen\\.people`),
 		],
 		[
 			'a port in use while the store is away',
@@ -73,6 +73,61 @@ t.test('[serve.refuses] what can not work ends at once with one line that names 
 		}),
 	);
 });
+
+t.test('a port in use is told before the database is opened, or made', { timeout: 60_000 }, async (t) => {
+	const taken = createServer().listen(0, '127.0.0.1');
+	await new Promise((resolve) => taken.once('listening', resolve));
+	t.teardown(() => taken.close());
+	const { port } = taken.address() as { port: number };
+	const dataDir = join(folder(t), 'data');
+	for (const listen of [
+		{ agents: `127.0.0.1:${port}`, people: '127.0.0.1:0' },
+		{ agents: '127.0.0.1:0', people: `127.0.0.1:${port}` },
+	]) {
+		const { code, stderr } = await cli(t, ['serve', '--config', writeConfig(t, { dataDir, listen })]);
+		t.equal(code, 2);
+		t.match(
+			stderr,
+			/^toolgate: port \d+ on 127\.0\.0\.1 is in use by \S+ \(pid \d+\): stop that, or choose another with listen\.\w+ in the configuration, or TOOLGATE_LISTEN_\w+\n$/,
+		);
+		t.notOk(existsSync(dataDir));
+	}
+});
+
+t.test('a log holds no link to sign in with', async (t) => {
+	const gateway = await serve(t, { dataDir: await embeddedDataDir(t), operator: { as: 'bob@example.com' } });
+	await until('the start to be over', () => gateway.said().includes('serves agents at'));
+	t.match(await gateway.end('SIGTERM'), { code: 0 });
+	t.notMatch(gateway.said(), /sign-in|code=/i);
+});
+
+t.test(
+	'[serve.drain] SIGTERM while it starts: what it has opened is closed, what it serves is drained, and it ends with 0',
+	{ timeout: 120_000 },
+	async (t) => {
+		const dataDir = await embeddedDataDir(t);
+		// Whoever closes the store takes this away.
+		const owner = join(dataDir, 'owner.json');
+		const port = await freePort();
+		const config = writeConfig(t, { dataDir, listen: { agents: `127.0.0.1:${port}`, people: '127.0.0.1:0' } });
+		const answers = () =>
+			fetch(`http://127.0.0.1:${port}/healthz`).then(
+				() => true,
+				() => false,
+			);
+		for (const [when, isThere] of [
+			['it has begun to open the database', () => existsSync(owner)],
+			['it answers', answers],
+		] as const) {
+			const { process, end, said } = startCli(t, ['serve', '--config', config]);
+			await until(when, isThere, 60_000);
+			process.kill('SIGTERM');
+			t.match(await end, { code: 0 }, `${when}: ${said()}`);
+			t.notOk(existsSync(owner), `${when}: the store is closed`);
+			t.notMatch(said(), /unexpected|abort/i);
+		}
+	},
+);
 
 t.test(
 	'[store.unwritable] a data folder that can not be written is said on the terminal and in /readyz, and taken when it can',
