@@ -119,7 +119,7 @@ const KINDS: Readonly<Record<string, Make>> = {
 		const hides = random.below(2) === 0;
 		const keys = 1 + random.below(1_000);
 		const object = Object.fromEntries(
-			Array.from({ length: keys }, (_, index) => [`${[...text(random)].slice(0, 3).join('')}${index}`, index % 7]),
+			Array.from({ length: keys }, (_, index) => [`${Array.from(text(random)).slice(0, 3).join('')}${index}`, index % 7]),
 		);
 		return { argumentsText: JSON.stringify({ ...object, last: hides ? 'needle' : 'thread' }), ends: [hides ? 'deny' : 'ok'] };
 	},
