@@ -14,21 +14,37 @@ const REVISION = '2025-11-25';
 /** What an SDK client sends: it takes both kinds of answer. */
 const ACCEPT = { accept: 'application/json, text/event-stream' };
 
-/** An agent that speaks MCP: it initializes a session of its own, as a principal of its own, and calls `tool`, which answers its arguments as text. */
-export async function mcpAgent(url: string, tool: string, n: number): Promise<BenchAgent> {
+/** A session of MCP on a connection of its own. */
+export interface BenchSession {
+	readonly connection: Connection;
+	/** Of every POST in it. */
+	readonly headers: Readonly<Record<string, string>>;
+	/** The same, to be given to `connection.post`. */
+	readonly head: string;
+}
+
+/** Initializes a session, as a principal of its own. @throws {Error} it is not answered as it should be. */
+export async function openSession(url: string, n: number, principal = `agent-${n}@bench.example.com`): Promise<BenchSession> {
 	const connection = await Connection.open(url);
-	const { pathname } = new URL(url);
-	const who = { ...ACCEPT, 'x-toolgate-principal': `agent-${n}@bench.example.com` };
+	const { pathname, search } = new URL(url);
+	const path = pathname + search;
+	const who = { ...ACCEPT, 'x-toolgate-principal': principal };
 	const opened = await connection.post(
-		connection.headOf(pathname, who),
+		connection.headOf(path, who),
 		`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"${REVISION}","capabilities":{},"clientInfo":{"name":"bench","version":"1"}}}`,
 	);
 	const [, session] = /\r\nmcp-session-id: *(\S+)/i.exec(opened.head) ?? [];
 	if (opened.status !== 200 || session === undefined) throw new Error(`${url} opened no session: ${opened.head} ${opened.text}`);
-	const head = connection.headOf(pathname, { ...who, 'mcp-protocol-version': REVISION, 'mcp-session-id': session });
+	const headers = { ...who, 'mcp-protocol-version': REVISION, 'mcp-session-id': session };
+	const head = connection.headOf(path, headers);
 	const { status } = await connection.post(head, '{"jsonrpc":"2.0","method":"notifications/initialized"}');
 	if (status !== 202) throw new Error(`${url} answered ${status} to notifications/initialized`);
+	return { connection, headers, head };
+}
 
+/** An agent that speaks MCP: it initializes a session of its own, as a principal of its own, and calls `tool`, which answers its arguments as text. */
+export async function mcpAgent(url: string, tool: string, n: number): Promise<BenchAgent> {
+	const { connection, head } = await openSession(url, n);
 	let calls = 0;
 	return {
 		async call() {
