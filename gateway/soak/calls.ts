@@ -1,14 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { openStore } from '../src/store/open.ts';
 import type { Sql } from '../src/store/sql.ts';
 import { createTrail } from '../src/audit/trail.ts';
 import { openAgent } from '../test/agent.ts';
+import { type GatewayProcess, startGateway } from './gateway-process.ts';
 import { seeded } from './random.ts';
 import { startUpstream } from './upstream.ts';
 
@@ -38,8 +36,6 @@ const CALLS_PER_TURN = 4;
 const SHORTEST_LIFE_MS = 50;
 const LONGEST_LIFE_MS = 1_500;
 const RECOVERED_WITHIN_MS = 30_000;
-const ROOT = join(import.meta.dirname, '../..');
-const DIE_WITH_PARENT = new URL('../../tools/demo/die-with-parent.ts', import.meta.url).href;
 
 /** Two gateways on one database under load; one after the other is killed at random moments and started again. */
 export async function soakCalls({ dsn, kills, seed, isHurried, say }: CallSoakOptions): Promise<CallSoakReport> {
@@ -51,14 +47,14 @@ export async function soakCalls({ dsn, kills, seed, isHurried, say }: CallSoakOp
 		const intents = await sql.query(`SELECT FROM events WHERE turn = $1 AND kind = 'intent' AND admission = 'granted'`, [turn]);
 		if (intents.length === 0) violations.push(`the upstream saw call ${turn}, which has no durable intent`);
 	});
-	const gateways = await Promise.all(Array.from({ length: GATEWAYS }, (_, n) => startGateway(folder, n, dsn, upstream.url)));
+	const gateways = await Promise.all(Array.from({ length: GATEWAYS }, (_, n) => start(folder, n, dsn, upstream.url)));
 
 	let begun = 0;
 	let isOver = false;
 	const agents = Array.from({ length: AGENTS }, async (_, n) => {
 		for (let session = 0; !isOver; session++) {
 			// A gateway that is down is tried again; a call is not.
-			const agent = await openAgent(gateways[(n + session) % GATEWAYS]!.url, {
+			const agent = await openAgent(gateways[(n + session) % GATEWAYS]!.mcpUrl, {
 				'x-toolgate-principal': `eval-${n}-${session}@example.com`,
 			}).catch(() => pause(20));
 			for (let call = 0; agent !== undefined && call < CALLS_PER_TURN * 50 && !isOver; call++) {
@@ -75,22 +71,18 @@ export async function soakCalls({ dsn, kills, seed, isHurried, say }: CallSoakOp
 		await pause(SHORTEST_LIFE_MS + random.below(LONGEST_LIFE_MS));
 		const gateway = gateways[random.below(GATEWAYS)]!;
 		const name = `${hostname()}:${gateway.process.pid}`;
-		gateway.process.kill('SIGKILL');
-		await once(gateway.process, 'exit');
+		await gateway.end('SIGKILL');
 		killed++;
 		if (isHurried) await sql.query('UPDATE processes SET lease_until = clock_timestamp() WHERE name = $1', [name]);
 		const n = gateways.indexOf(gateway);
-		gateways[n] = await startGateway(folder, n, dsn, upstream.url);
+		gateways[n] = await start(folder, n, dsn, upstream.url);
 		if (killed % Math.max(1, Math.floor(kills / 10)) === 0)
 			say(`killed ${killed} times; ${begun} calls begun, ${upstream.seen()} seen by the upstream`);
 	}
 	isOver = true;
 	await Promise.all(agents);
 	await recovered(sql, violations);
-	for (const { process: child } of gateways) {
-		child.kill('SIGTERM');
-		await once(child, 'exit');
-	}
+	for (const gateway of gateways) await gateway.end();
 	const outcomes = await countOutcomes(sql, violations);
 	const { problem } = await createTrail(sql).verify();
 	if (problem !== undefined) violations.push(problem);
@@ -101,33 +93,12 @@ export async function soakCalls({ dsn, kills, seed, isHurried, say }: CallSoakOp
 	return { kills: killed, begun, seen: upstream.seen(), outcomes, violations };
 }
 
-interface RunningGateway {
-	readonly process: ChildProcess;
-	readonly url: string;
-}
-
-async function startGateway(folder: string, n: number, dsn: string, upstream: string): Promise<RunningGateway> {
-	const config = join(folder, `gateway-${n}.yaml`);
-	const settings = {
+function start(folder: string, n: number, dsn: string, upstream: string): Promise<GatewayProcess> {
+	return startGateway(folder, `gateway-${n}`, {
 		upstreams: { stripe: { url: upstream } },
-		policy: { bundle: join(ROOT, 'bundles/toolgate.tar.gz') },
 		store: { dsn },
-		dataDir: join(folder, `data-${n}`),
 		people: { 'eval-*@example.com': { groups: ['support'] } },
-		listen: { agents: '127.0.0.1:0', people: '127.0.0.1:0' },
-		log: { level: 'error' },
-	};
-	writeFileSync(config, JSON.stringify(settings));
-	const child = spawn(process.execPath, ['--import', DIE_WITH_PARENT, join(ROOT, 'gateway/src/cli.ts'), 'serve', '--config', config], {
-		stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
 	});
-	for await (const line of createInterface({ input: child.stdout! })) {
-		const [url] = /http:\/\/[\d.:]+\/mcp/.exec(line) ?? [];
-		if (url === undefined) continue;
-		child.stdout!.resume();
-		return { process: child, url };
-	}
-	throw new Error('a gateway ended before it listened');
 }
 
 async function recovered(sql: Sql, violations: string[]): Promise<void> {

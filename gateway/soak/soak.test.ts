@@ -3,8 +3,9 @@ import { startPostgres } from '../test/postgres.ts';
 import { soakBudgets } from './budgets.ts';
 import { soakCalls } from './calls.ts';
 import { databaseOn } from './database.ts';
+import { isOnce, soakResumes } from './resumes.ts';
 
-/** The short form of `npm run ledgers:soak`. */
+/** The short forms of `npm run ledgers:soak` and `npm run approvals:resumes`. */
 
 const server = await startPostgres();
 
@@ -31,4 +32,10 @@ t.test('gateways that are killed under load leave no call without its intent, an
 	});
 	t.match(report, { kills: 2, violations: [] });
 	t.ok(report.seen > 0 && report.outcomes['ok']! > 0, JSON.stringify(report));
+});
+
+t.test('an approval that everybody comes for at once, on two gateways, runs once, and all have its result', async (t) => {
+	const report = await soakResumes({ dsn: await databaseOn(server, 'resumes'), resumes: 60, say: (line) => t.comment(line) });
+	t.ok(isOnce(report, 60), JSON.stringify(report));
+	t.equal(report.refundedCents, 4_200);
 });

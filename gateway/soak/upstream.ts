@@ -10,7 +10,7 @@ export interface SoakUpstream {
 	close(): Promise<void>;
 }
 
-/** An MCP server with one tool, which says what it sees before it answers. */
+/** An MCP server with two tools that the default policy knows; it says what it sees before it answers. */
 export async function startUpstream(onCall: (turn: string) => Promise<void>): Promise<SoakUpstream> {
 	const calls = new Map<string, number>();
 	const answer = async (message: JsonObject): Promise<JsonObject | undefined> => {
@@ -18,7 +18,7 @@ export async function startUpstream(onCall: (turn: string) => Promise<void>): Pr
 			case 'initialize':
 				return { protocolVersion: '2025-06-18', capabilities: { tools: {} }, serverInfo: { name: 'soak', version: '1' } };
 			case 'tools/list':
-				return { tools: [{ name: 'list_recent_charges', inputSchema: { type: 'object' } }] };
+				return { tools: ['list_recent_charges', 'create_refund'].map((name) => ({ name, inputSchema: { type: 'object' } })) };
 			case 'tools/call': {
 				const { arguments: args } = message['params'] as { arguments: { turn: string } };
 				calls.set(args.turn, (calls.get(args.turn) ?? 0) + 1);

@@ -6,6 +6,7 @@ import type { ApprovalView } from '../src/approvals/approval.ts';
 import type { RecordedEvent } from '../src/audit/trail.ts';
 import { openAgent, post } from './agent.ts';
 import { build, OPERATOR_TOKEN, tracesOf } from './build.ts';
+import { cli } from './cli.ts';
 import { hangingUpstream } from './hanging-upstream.ts';
 import { payments } from './payments.ts';
 import { startPostgres } from './postgres.ts';
@@ -61,7 +62,9 @@ t.test(
 		t.match(await agent.call('create_refund', REFUND), { word: 'outcome_unknown', text: /A person has to look/ });
 		t.equal(upstream.calls(), 1);
 		const [{ id }] = (await gateway.api<{ approvals: [ApprovalView] }>('GET', '/api/approvals')).json.approvals;
-		t.match(await gateway.api('POST', `/api/approvals/${id}/resolve`, { ran: false }), { status: 200, json: { state: 'done' } });
+		const said = await cli(t, ['approvals', 'resolve', id, '--did-not-run', '--config', gateway.configFile, '--url', gateway.peopleUrl]);
+		t.equal(said.code, 0, said.stderr);
+		t.equal((await gateway.api('GET', `/api/approvals/${id}`)).json['state'], 'done');
 		const again = await until('the upstream', async () => {
 			const end = await agent.call('create_refund', REFUND);
 			return end.word === 'ok' && end;
@@ -70,6 +73,33 @@ t.test(
 		t.equal(upstream.calls(), 2);
 	},
 );
+
+t.test('[approvals.lost-answer] an answer that is lost on the way to the agent comes again, and the call is not run again', async (t) => {
+	const upstream = await hangingUpstream(t);
+	const gateway = await build(t, { upstreams: { stripe: { url: upstream.url } }, lark: 'approve' });
+	const lost = new AbortController();
+	const agent = await openAgent(gateway.mcpUrl);
+	const cut = fetch(gateway.mcpUrl, {
+		method: 'POST',
+		signal: lost.signal,
+		headers: { 'content-type': 'application/json', 'mcp-session-id': agent.sessionId },
+		body: JSON.stringify({ jsonrpc: '2.0', id: 9, method: 'tools/call', params: { name: 'create_refund', arguments: REFUND } }),
+	});
+	await until('the call', () => upstream.calls() === 1);
+	lost.abort();
+	await t.rejects(cut);
+	// One that comes while the other is under way waits for its answer.
+	const beside = agent.call('create_refund', REFUND);
+	await until('both to be asked for', async () => (await gateway.events('&kind=decision')).length === 2);
+	upstream.release();
+	for (const end of [await beside, await agent.call('create_refund', REFUND)]) t.match(end, { word: 'replayed', text: 'done' });
+	t.equal(upstream.calls(), 1);
+	t.same(await gateway.traces(), [
+		'create_refund → approvalRequired → approved → ok',
+		'create_refund → approvalRequired → replayed',
+		'create_refund → approvalRequired → replayed',
+	]);
+});
 
 t.test(
 	'[capabilities.cache] with the upstream down, also after a restart, its last good list is served and calls say that they were not sent',

@@ -16,7 +16,7 @@ export interface Payments extends SdkMcpServer {
 	received(tool: string): Record<string, unknown>[];
 }
 
-export async function payments(t: Test, answers: 'sse' | 'json' = 'sse'): Promise<Payments> {
+export async function payments(t: Pick<Test, 'teardown'>, answers: 'sse' | 'json' = 'sse'): Promise<Payments> {
 	const stripe = buildLocalstripe();
 	await stripe.listen({ host: '127.0.0.1', port: 0 });
 	t.teardown(() => stripe.close());

@@ -20,7 +20,11 @@ export interface SdkMcpServer {
 }
 
 /** Serves real MCP servers of the SDK, one per session, over Streamable HTTP. */
-export async function sdkMcpServer(t: Test, makeServer: () => McpServer, answers: 'sse' | 'json' = 'sse'): Promise<SdkMcpServer> {
+export async function sdkMcpServer(
+	t: Pick<Test, 'teardown'>,
+	makeServer: () => McpServer,
+	answers: 'sse' | 'json' = 'sse',
+): Promise<SdkMcpServer> {
 	const transports = new Map<string, StreamableHTTPServerTransport>();
 	const sessions = new Map<string, McpServer>();
 	const requests: SdkMcpServer['requests'] = [];
