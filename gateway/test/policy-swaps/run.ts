@@ -22,13 +22,14 @@ try {
 		dataBytes: whole('data-mb') * 1_000_000,
 		onSwap: (swap) => swap % 50 === 0 && console.error(`${swap} of ${swaps}`),
 	});
-	const { failures, mixed, decisions, moduleBytes, activationMs, turnMs, calmTurnMs, turnCpuMs, rssMB } = figures;
+	const { failures, mixed, decisions, moduleBytes, activationMs, turnMs, calmTurnMs, leastStallMs, turnCpuMs, rssMB } = figures;
 	const ms = (value: number): string => `${value.toFixed(1)} ms`;
 	const all = ({ p50, p99, p999, max }: Percentiles): string => `p50 ${ms(p50)}, p99 ${ms(p99)}, p99.9 ${ms(p999)}, max ${ms(max)}`;
 	const rows: [string, string][] = [
 		['swaps', `${swaps}, module ${(moduleBytes / 1e6).toFixed(2)} MB, data ${values['data-mb']} MB`],
 		['decisions', `${decisions}, ${failures.length} failed, ${mixed} of more than one bundle`],
 		['one activation', ms(activationMs)],
+		['longest turn of the loop, least disturbed', ms(leastStallMs)],
 		['longest turn of the loop, processor time', `${ms(turnCpuMs.median)} in the median swap, ${ms(turnCpuMs.max)} in the worst`],
 		['length of a turn', all(turnMs)],
 		['without swaps', all(calmTurnMs)],
