@@ -134,8 +134,14 @@ t.test('the schema of the input knows every field that the gateway gives, and on
 	t.end();
 });
 
-t.test('the rules in the README are in order', async (t) => {
-	const [, rego] = /```rego\n(.*?)```/s.exec(readFileSync(join(policyDir, 'README.md'), 'utf8'))!;
-	const folder = t.testdir({ 'payments.rego': rego! });
-	t.strictSame([...(await formatProblems(folder)), ...(await checkPolicy(folder))], []);
+t.test('the rules in README and docs are in order', async (t) => {
+	for (const page of ['policy/README.md', 'docs/policy.md']) {
+		const blocks = [...readFileSync(join(root, page), 'utf8').matchAll(/```rego\n(.*?)```/gs)].map(([, rego]) => rego!);
+		const rules = blocks.filter((rego) => !/^package \S+_test$/m.test(rego));
+		t.not(rules.length, 0, page);
+		for (const rego of rules) {
+			const folder = t.testdir({ 'rules.rego': rego });
+			t.strictSame([...(await formatProblems(folder)), ...(await checkPolicy(folder))], [], /package .*/.exec(rego)![0]);
+		}
+	}
 });
