@@ -37,7 +37,7 @@ async function main(): Promise<number> {
 	const interruption = new AbortController();
 	for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 		process.on(signal, () => {
-			if (!interruption.signal.aborted) console.error('\nInterrupted: mending what is broken, and taking down what was put up');
+			if (!interruption.signal.aborted) console.error('\nInterrupted: putting everything back as it was');
 			interruption.abort();
 		});
 	}

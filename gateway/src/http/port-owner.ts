@@ -1,4 +1,5 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import { basename } from 'node:path';
 
 /** Who listens on a port: "node (pid 123)". Undefined where the system does not tell. */
 export async function ownerOf(port: number): Promise<string | undefined> {
@@ -15,8 +16,14 @@ export async function ownerOf(port: number): Promise<string | undefined> {
 		const descriptors = await readdir(`/proc/${pid}/fd`).catch(() => []);
 		for (const descriptor of descriptors) {
 			const target = await readlink(`/proc/${pid}/fd/${descriptor}`).catch(() => '');
-			if (inodes.includes(target)) return `${(await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => 'a process')).trim()} (pid ${pid})`;
+			if (inodes.includes(target)) return `${await programOf(pid)} (pid ${pid})`;
 		}
 	}
 	return undefined;
+}
+
+/** Its program alone: arguments may be secret. */
+async function programOf(pid: string): Promise<string> {
+	const [program = ''] = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
+	return basename(program.trim()) || 'a process';
 }
