@@ -4,7 +4,7 @@ import t from 'tap';
 import { buildWhenStale } from '../../ui/build.ts';
 import { openAgent } from './agent.ts';
 import { aTurn, recorded, row, timeline } from './audit-page.ts';
-import { build } from './build.ts';
+import { build, type Built } from './build.ts';
 import { openChromium } from './chromium.ts';
 import { openInbox } from './inbox.ts';
 import { until } from './until.ts';
@@ -256,4 +256,63 @@ t.test('the audit explorer', { skip: chromium === undefined }, async (t) => {
 		t.ok((await list.getByRole('listitem').count()) < 80, 'few of them are in the document');
 		t.same(complaints, []);
 	});
+
+	t.test('[budgets.page] budgets are shown with their use over time, filtered, and reset with a reason that is recorded', async (t) => {
+		await earlierHours(built);
+		const { page, complaints } = await openInbox(t, chromium!, built, '/budgets');
+		const budgets = page.getByRole('list', { name: 'Budgets' }).getByRole('listitem');
+		const ofTurn = budgets.filter({ hasText: 'turn turn-1' });
+		t.match(
+			(await ofTurn.innerText()).replaceAll(/\s+/g, ' '),
+			/^limits\.turn agent agent, principal alice@example\.com.*turn turn-1 5 of 5 calls used up in \d+ h$/,
+		);
+		await page.keyboard.press('/');
+		await page.keyboard.type('LIMITS.HOUR');
+		await until('the others go', async () => (await ofTurn.count()) === 0);
+		t.equal(await queryOf(page), '?text=LIMITS.HOUR');
+		await page.keyboard.press('Escape');
+		await page.keyboard.press('j');
+		await page.getByRole('img', { name: /^Use of the last 4 windows: until .*: 700 of 1,000 calls; .* 900 of 1,000 calls; / }).waitFor();
+
+		await page.getByRole('button', { name: 'Reset…' }).click();
+		await page.keyboard.type('an agent ran <b>wild</b>');
+		await page.keyboard.press('Enter');
+		await page.getByText(/Reset: \d+ calls forgotten, and recorded/).waitFor();
+		t.match(await page.getByRole('article').innerText(), /0 of 1,000 calls used, has room/);
+		await page.getByRole('link', { name: 'what used this budget' }).click();
+		await row(page, 'operator').getByRole('link').click();
+		await timeline(page).getByRole('button').click();
+		t.match(
+			await timeline(page).innerText(),
+			/budget reset: \d+ calls forgotten: an agent ran <b>wild<\/b>[^]*"by": "bob@example\.com"[^]*"reason": "an agent ran <b>wild<\/b>"/,
+		);
+		t.same(complaints, []);
+	});
+
+	t.test('[budgets.phone] the budgets fit a phone, and the gateway says who may not see them', async (t) => {
+		const phone = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, colorScheme: 'dark' } as const;
+		const { page, complaints } = await openInbox(t, chromium!, built, '/budgets', phone);
+		await page.getByRole('list', { name: 'Budgets' }).getByRole('link').first().tap();
+		await page.getByRole('img', { name: /^Use of the last/ }).waitFor();
+		t.equal(await page.evaluate('document.documentElement.scrollWidth'), 390);
+		await page.getByRole('button', { name: 'back to the list' }).tap();
+		await page.getByRole('list', { name: 'Budgets' }).waitFor();
+		t.equal(await page.evaluate('document.documentElement.scrollWidth'), 390);
+		t.same(complaints, []);
+
+		await built.sql.query(`UPDATE people_sessions SET person = 'alice@example.com'`, []);
+		await page.reload();
+		await page.getByText('only the operator may do this, and alice@example.com is not').waitFor();
+		t.equal(await page.getByRole('link', { name: 'Budgets' }).count(), 0, 'nor are they led there');
+	});
 });
+
+/** What the hours before came to, of the budget that the turn has used. */
+async function earlierHours({ sql }: Built): Promise<void> {
+	await sql.query(
+		`INSERT INTO budgets (key, rule, unit, ceiling, spent, window_ends_at)
+		SELECT '["limits.hour","calls","principal=alice@example.com","hour before ' || n || '"]', 'limits.hour', 'calls', 1000, n * 100,
+			b.window_ends_at - (10 - n) * interval '1 hour' FROM budgets b, generate_series(7, 9) AS n WHERE b.key LIKE '["limits.hour","calls","principal=alice@example.com%'`,
+		[],
+	);
+}

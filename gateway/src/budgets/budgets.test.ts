@@ -307,7 +307,9 @@ t.test('budgets are listed, shown and reset; a reset is recorded and keeps what 
 			{ key: 'b', used: 3, spent: 3, reserved: 0, limit: 4, unit: 'calls' },
 			{ key: 'a', used: 40, spent: 0, reserved: 40, limit: 100, overrun: 0 },
 		]);
-		t.match(await budgets.reset('b', 'bob@example.com'), { key: 'b', used: 0 });
+		t.match(await budgets.list('B'), [{ key: 'b' }], 'only what has the text in its key');
+		t.same(await budgets.list('%'), []);
+		t.match(await budgets.reset('b', 'bob@example.com', 'a mistake'), { key: 'b', used: 0 });
 		t.match(await budgets.show('b'), { used: 0 });
 		t.match(await budgets.reset('a', 'bob@example.com'), { used: 40, reserved: 40 });
 		await t.rejects(budgets.reset('nonesuch', 'bob@example.com'), { code: 'NOT_FOUND' });

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { BudgetCharge, BudgetDemand, Capability, DecidedRequest, TrailEvent } from '../domain.ts';
 import type { Conceal } from '../conceal.ts';
 import { ToolGateError } from '../errors.ts';
-import { column, eventRow } from '../store/event-row.ts';
+import { column, eventRow, storable } from '../store/event-row.ts';
 import { type Sql, type SqlRow, StoreUnavailable } from '../store/sql.ts';
 import { charges, withoutWindow } from './charges.ts';
 
@@ -38,13 +38,13 @@ export interface WindowUse {
 export interface Budgets {
 	/** @throws {PolicyError} a demand can't be understood */
 	charges(demands: readonly BudgetDemand[], call: DecidedRequest, tool: Capability): BudgetCharge[];
-	/** Windows that are open now, the most used first. */
-	list(): Promise<BudgetView[]>;
+	/** Windows that are open now, the most used first. @param text in the key: rule, unit, whom it counts; upper and lower case alike */
+	list(text?: string): Promise<BudgetView[]>;
 	show(key: string): Promise<BudgetView | undefined>;
 	/** Use over time of a rule, or of the one budget that has `key` in one of its windows; the newest windows, oldest first. */
 	history(rule: string, options: { readonly key?: string; readonly limit: number }): Promise<WindowUse[]>;
 	/** Forgets what was spent; reservations of calls under way stay. Recorded with who did it. @throws {ToolGateError} NOT_FOUND, CONFLICT */
-	reset(key: string, by: string): Promise<BudgetView>;
+	reset(key: string, by: string, reason?: string): Promise<BudgetView>;
 	/** Forgets windows that ended long ago; returns how many. Runs by itself too. */
 	prune(): Promise<number>;
 	close(): void;
@@ -92,11 +92,11 @@ export function createBudgets({ sql, stream, conceal, onFault }: BudgetsOptions)
 		charges: (demands, call, tool) =>
 			demands.length === 0 ? [] : charges(demands, call, tool, sql.nowMs()).map((charge) => ({ ...charge, key: conceal.text(charge.key) })),
 
-		async list() {
+		async list(text = '') {
 			const rows = await sql.query<BudgetRow>(
-				`SELECT ${COLUMNS} FROM budgets WHERE window_ends_at > clock_timestamp()
+				`SELECT ${COLUMNS} FROM budgets WHERE window_ends_at > clock_timestamp() AND strpos(lower(key), lower($1)) > 0
 				ORDER BY (spent + reserved)::float8 / greatest(ceiling, 1) DESC, key LIMIT ${MAX_LISTED}`,
-				[],
+				[storable(text)],
 			);
 			return rows.map(viewOf);
 		},
@@ -126,7 +126,7 @@ export function createBudgets({ sql, stream, conceal, onFault }: BudgetsOptions)
 				.reverse();
 		},
 
-		async reset(key, by) {
+		async reset(key, by, reason) {
 			for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
 				const before = await budgets.show(key);
 				if (before === undefined) throw new ToolGateError('NOT_FOUND', `no budget ${key.slice(0, 200)}`);
@@ -138,8 +138,8 @@ export function createBudgets({ sql, stream, conceal, onFault }: BudgetsOptions)
 					timeMs: sql.nowMs(),
 					principal: by,
 					rule,
-					message: `budget reset: ${spent} ${unit} forgotten`,
-					detail: { act: 'budget reset', by, key, unit, limit, spent, overrun },
+					message: `budget reset: ${spent} ${unit} forgotten${reason === undefined ? '' : `: ${reason}`}`,
+					detail: { act: 'budget reset', by, key, unit, limit, spent, overrun, ...(reason === undefined ? {} : { reason }) },
 				};
 				// Conditional on what was read: the record says exactly what was forgotten.
 				const reset = await sql.query(

@@ -50,9 +50,13 @@ export function budgetsCommand(): Command {
 	command.addCommand(
 		operatorCommand('reset', 'forget what was spent in the window that is open; recorded')
 			.argument('<id>', 'as budgets list shows it, or the key')
-			.action(async (id: string, options: CommonOptions) => {
+			.option('--reason <text>', 'why; it is recorded')
+			.action(async (id: string, options: CommonOptions & { reason?: string }) => {
 				const budget = await find(id, options);
-				const reset = await connect(options).post<BudgetView>(`/api/budgets/${encodeURIComponent(budget.key)}/reset`);
+				const reset = await connect(options).post<BudgetView>(
+					`/api/budgets/${encodeURIComponent(budget.key)}/reset`,
+					options.reason === undefined ? {} : { reason: options.reason },
+				);
 				print(
 					options,
 					reset,

@@ -24,7 +24,7 @@ const AHEAD = 30;
 /** Calls and other acts, the newest first. Rows have one height, and what is new waits behind a chip: nothing shifts under whoever reads. */
 export function EntryList({ feed, state, chosen, hrefOf, isWide }: ListProps) {
 	const box = useRef<HTMLDivElement>(null);
-	const rowHeight = isWide ? 34 : 62;
+	const rowHeight = isWide ? 34 : 68;
 	const { entries, hasMore, isLoadingMore, fresh } = state;
 	const { from, to } = useWindow(box, entries.length, rowHeight);
 	const isNearEnd = to + AHEAD >= entries.length && entries.length > 0;
@@ -81,7 +81,11 @@ function Row({ entry, href, isChosen }: { readonly entry: Entry; readonly href: 
 				))}
 			</span>
 			<span className={classes['tool']}>
-				{tool !== undefined && <Visible text={tool} />}
+				{tool === undefined ? (
+					<span className={classes['dim']}>{message !== undefined && <Visible text={message} />}</span>
+				) : (
+					<Visible text={tool} />
+				)}
 				{server !== undefined && (
 					<span className={classes['dim']}>
 						{' '}
@@ -99,7 +103,7 @@ function Row({ entry, href, isChosen }: { readonly entry: Entry; readonly href: 
 				)}
 			</span>
 			<span className={classes['why']}>
-				<Visible text={message ?? rule ?? ''} />
+				<Visible text={tool === undefined ? '' : (message ?? rule ?? '')} />
 			</span>
 			<span className={classes['took']}>{isRunning ? 'runs' : durationMs === undefined ? '' : duration(durationMs)}</span>
 		</a>

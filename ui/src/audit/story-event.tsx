@@ -8,7 +8,13 @@ import { Visible } from '../text/visible.tsx';
 import { Word } from '../text/word.tsx';
 import classes from './story.module.css';
 
-const exactTime = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3 });
+const exactTime = new Intl.DateTimeFormat(undefined, {
+	hour: '2-digit',
+	minute: '2-digit',
+	second: '2-digit',
+	fractionalSecondDigits: 3,
+	hourCycle: 'h23',
+});
 
 /** One event of the story: what it says in a line, how long after the one before; a click opens it as it was hashed. */
 export function StoryEvent({ event, sinceMs }: { readonly event: TrailEvent; readonly sinceMs: number | undefined }) {

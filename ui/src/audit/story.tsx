@@ -94,7 +94,7 @@ export function Story({ subject, backTo, isBeside, hrefOfCall, hrefOfFilter }: S
 					</>
 				)}
 				<Moment ms={first.timeMs} />
-				{took !== undefined && ` · took ${duration(took)}`}
+				{took !== undefined && <span className={classes['took']}> · took {duration(took)}</span>}
 			</p>
 			<h2>What happened</h2>
 			<ol className={classes['timeline']} aria-label="Timeline">

@@ -4,6 +4,7 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import type { Session } from '../api/types.ts';
 import { AuditPage } from '../audit/audit-page.tsx';
+import { BudgetsPage } from '../budgets/budgets-page.tsx';
 import { InboxPage } from '../inbox/inbox-page.tsx';
 import { useLocation } from '../shell/location.ts';
 import { SignInPage } from '../shell/sign-in-page.tsx';
@@ -33,6 +34,7 @@ function Console() {
 function Page({ session }: { readonly session: Session }) {
 	const { pathname } = useLocation();
 	if (/^\/audit(\/|$)/.test(pathname)) return <AuditPage session={session} />;
+	if (pathname === '/budgets') return <BudgetsPage session={session} />;
 	return <InboxPage session={session} />;
 }
 

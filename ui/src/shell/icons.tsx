@@ -64,6 +64,12 @@ export const BudgetIcon = () => (
 		<path d="M5 19V9M12 19V5M19 19v-7" strokeWidth={2.6} />
 	</Icon>
 );
+export const PersonIcon = () => (
+	<Icon>
+		<circle cx="12" cy="8" r="4" />
+		<path d="M4 20c1-4 4-6 8-6s7 2 8 6" />
+	</Icon>
+);
 export const DownloadIcon = () => (
 	<Icon size={16}>
 		<path d="M12 4v11M7 10.5l5 5 5-5M5 20h14" />

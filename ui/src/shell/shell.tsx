@@ -12,7 +12,7 @@ import {
 } from '@mantine/core';
 import type { ReactNode } from 'react';
 import type { Session } from '../api/types.ts';
-import { AuditIcon, BudgetIcon, InboxIcon, Mark, MoonIcon, SunIcon } from './icons.tsx';
+import { AuditIcon, BudgetIcon, InboxIcon, Mark, MoonIcon, PersonIcon, SunIcon } from './icons.tsx';
 import { followsInPage } from './location.ts';
 import { signOut } from './session.ts';
 import classes from './shell.module.css';
@@ -70,8 +70,11 @@ export function Shell({
 					<SchemeToggle />
 					<Menu position="bottom-end" width={240} transitionProps={{ duration: 0 }}>
 						<Menu.Target>
-							<Button variant="subtle" color="gray" size="compact-sm" fw={500} className={classes['person']}>
+							<Button variant="subtle" color="gray" size="compact-sm" fw={500} className={classes['person']} aria-label={session.person.id}>
 								<span className={classes['name']}>{session.person.id}</span>
+								<span className={classes['face']}>
+									<PersonIcon />
+								</span>
 							</Button>
 						</Menu.Target>
 						<Menu.Dropdown>

@@ -2,24 +2,30 @@ import type { FastifyInstance } from 'fastify';
 import type { BudgetView, WindowUse } from '../../budgets/budgets.ts';
 import { ToolGateError } from '../../errors.ts';
 import { countOf, type Query } from './audit.ts';
-import { fields } from './fields.ts';
+import { fields, optionalText } from './fields.ts';
 
 export interface BudgetRoutesDeps {
 	readonly budgets: {
-		list(): Promise<BudgetView[]>;
+		list(text?: string): Promise<BudgetView[]>;
 		show(key: string): Promise<BudgetView | undefined>;
 		history(rule: string, options: { key?: string; limit: number }): Promise<WindowUse[]>;
 		/** @throws {ToolGateError} NOT_FOUND, CONFLICT */
-		reset(key: string, by: string): Promise<BudgetView>;
+		reset(key: string, by: string, reason?: string): Promise<BudgetView>;
 	};
+	/** On the database's clock. */
+	readonly nowMs: () => number;
 }
 
 interface ByKey {
 	Params: { key: string };
 }
 
-export function budgetRoutes(api: FastifyInstance, { budgets }: BudgetRoutesDeps): void {
-	api.get('/budgets', async () => ({ budgets: await budgets.list() }));
+export function budgetRoutes(api: FastifyInstance, { budgets, nowMs }: BudgetRoutesDeps): void {
+	api.get<{ Querystring: Query }>('/budgets', async ({ query }) => {
+		const unknown = Object.keys(query).find((name) => name !== 'text');
+		if (unknown !== undefined) throw new ToolGateError('BAD_INPUT', `${unknown}: unknown filter; expected text`);
+		return { nowMs: nowMs(), budgets: await budgets.list(query['text']) };
+	});
 
 	api.get<ByKey>('/budgets/:key', async ({ params }) => {
 		const found = await budgets.show(params.key);
@@ -37,7 +43,6 @@ export function budgetRoutes(api: FastifyInstance, { budgets }: BudgetRoutesDeps
 	});
 
 	api.post<ByKey>('/budgets/:key/reset', async ({ params, body, person }) => {
-		fields(body, []);
-		return budgets.reset(params.key, person.id);
+		return budgets.reset(params.key, person.id, optionalText(fields(body, ['reason']), 'reason'));
 	});
 }
