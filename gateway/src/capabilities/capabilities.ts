@@ -6,7 +6,7 @@ import { type CapabilitySource, discover } from './discovery.ts';
 import { Naming } from './naming.ts';
 import type { ItemKind, Offered } from './offered-item.ts';
 import { OfferedTool } from './offered-tool.ts';
-import { Schedule } from './schedule.ts';
+import { retryAfterMs, Schedule } from './schedule.ts';
 import { UpstreamItems } from './upstream-items.ts';
 import { UpstreamList } from './upstream-list.ts';
 
@@ -52,10 +52,9 @@ interface Entry {
 	readonly schedule: Schedule;
 	/** Absent after a good look; before the first one it says so. */
 	why: string | undefined;
+	/** Looks in turn that failed, or found not all. */
+	failures: number;
 }
-
-/** A failed look is repeated after this long, so that an upstream that comes back is seen at once. */
-const RETRY_MS = 5_000;
 
 /** What all upstreams offer, as last seen: in memory for whoever asks, in the store for the next start. */
 export class Capabilities {
@@ -122,9 +121,11 @@ export class Capabilities {
 						items: new UpstreamItems(name),
 						schedule,
 						why: 'not asked yet',
+						failures: 0,
 					};
 					return [name, entry];
 				}
+				if (known.source !== source) known.failures = 0;
 				known.source = source;
 				known.settings = settings[name]!;
 				if (isRenamed) {
@@ -315,11 +316,11 @@ export class Capabilities {
 			entry.list.seenMs = this.#sql.nowMs();
 			entry.why = problem;
 			if (changed.size > 0) this.#index(...changed);
-			return problem === undefined ? refreshSeconds * 1_000 : Math.min(refreshSeconds * 1_000, RETRY_MS);
 		} catch (error) {
 			entry.why = (error as Error).message;
-			return Math.min(refreshSeconds * 1_000, RETRY_MS);
 		}
+		entry.failures = entry.why === undefined ? 0 : entry.failures + 1;
+		return Math.min(refreshSeconds * 1_000, retryAfterMs(entry.failures));
 	}
 
 	async #onPinMoved(upstream: string): Promise<void> {

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap';
 import { everythingOverHttp } from '../../test/npm-servers.ts';
 import { eachStore, embedded } from '../../test/stores.ts';
+import { until } from '../../test/until.ts';
 import { digestOf } from '../canonical-json.ts';
 import type { JsonObject } from '../domain.ts';
 import type { Sql } from '../store/sql.ts';
@@ -203,6 +204,22 @@ t.test('one store', async (t) => {
 		);
 		t.equal(capabilities.find('pay')?.upstream, 'comes');
 		t.ok(told.length > 0 && told.every((changed) => changed.includes('tools')));
+	});
+
+	await t.test('an upstream that is about to start is seen soon after, and not with the next look at all', async (t) => {
+		const late = new Fake('late', { prompts: [{ name: 'p' }] });
+		const answer = late.initializeResult.bind(late);
+		let looks = 0;
+		late.initializeResult = async () => {
+			if (++looks < 4) throw new Error('connection refused');
+			return answer();
+		};
+		const beganMs = performance.now();
+		const capabilities = await offering(t, sql, late);
+		t.match(capabilities.status(), [{ state: 'down', why: 'connection refused' }]);
+		await until('a good look', () => capabilities.findPrompt('p') !== undefined);
+		t.equal(looks, 4);
+		t.ok(performance.now() - beganMs < 10_000, 'three times five seconds it would be without hurry');
 	});
 
 	await t.test('a real server: everything it offers', async (t) => {

@@ -60,3 +60,10 @@ export class Schedule {
 		if (typeof againMs === 'number') this.#at(performance.now() + againMs);
 	}
 }
+
+const FIRST_RETRY_MS = 250;
+const LONGEST_RETRY_MS = 5_000;
+
+/** When to try again after so many failures in turn: at first soon, since what is about to start can't be reached yet. Without one, never. */
+export const retryAfterMs = (failures: number): number =>
+	failures === 0 ? Infinity : Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (failures - 1));
