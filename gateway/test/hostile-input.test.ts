@@ -10,6 +10,8 @@ import { ALLOW_ALL, rulesBundle } from './rules-bundle.ts';
 
 /** What an agent may put into a request, at a whole gateway. */
 
+const JSON_BODY = { 'content-type': 'application/json' };
+const PING = '{"jsonrpc":"2.0","id":1,"method":"ping"}';
 const MiB = 1024 * 1024;
 const GiB = 1024 * MiB;
 const call = (args: string) => `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_charge","arguments":${args}}}`;
@@ -89,6 +91,46 @@ t.test('attack 17: huge, deep, wide and compressed bodies end at their cap; memo
 	t.equal(gateway.payments.received('get_charge').length, bodies.length);
 	t.same(gateway.faults, []);
 });
+
+t.test(
+	'attack 4: what only looks like the name of a tool, an upstream or a principal is none, and answers as what does not exist',
+	async (t) => {
+		const gateway = await build(t);
+		const agent = await openAgent(gateway.mcpUrl);
+		const unknown = await agent.call('nothing_of_the_kind');
+		const looks = {
+			'a Cyrillic letter': 'get_ch\u0430rge',
+			'an Armenian letter': 'get_char\u0581e',
+			'a full-width letter': 'get_charg\uff45',
+			'a composed letter': 'get_charge\u0301',
+			'a turned text': '\u202eegrahc_teg',
+			'a hidden direction': 'get_\u202dcharge',
+			'a space of no width': 'get_charge\u200b',
+			'a hidden tag': 'get_charge\u{e0061}',
+			'another case': 'Get_Charge',
+			'a trailing dot': 'get_charge.',
+			'a trailing space': 'get_charge ',
+			'a line break': 'get_charge\n',
+			'a NUL': 'get_charge\u0000',
+			'an escape of addresses': 'get%5Fcharge',
+			'an escape of JSON, kept': 'get\\u005fcharge',
+			'a path': './get_charge',
+			'an upstream before it': 'stripe__get_charge',
+		};
+		for (const [what, name] of Object.entries(looks)) {
+			const { word, text } = await agent.call(name, { charge: 'ch_alice_1' });
+			t.equal(word, unknown.word, what);
+			t.match(text, /^Unknown tool: /, what);
+		}
+		t.same(gateway.payments.received('get_charge'), [], 'nothing of it arrives');
+		for (const path of ['Stripe', 'stripe.', 'stripe%00', 'str%C4%B1pe', 'stripe%20', 'stripe%2f', '%73tripe/..'])
+			t.equal((await rawRequest(`${gateway.mcpUrl}/${path}`, 'POST', JSON_BODY, PING)).status, 404, path);
+		for (const principal of ['alice@example.com.', 'ALICE@example.com', 'alice@example.com%20']) {
+			const other = await openAgent(gateway.mcpUrl, { 'x-toolgate-principal': principal });
+			t.same(await other.list(), [], `${principal} has none of alice's groups`);
+		}
+	},
+);
 
 /** What would end a line, move a cursor, hide or turn text, or end a record. */
 const HOSTILE = [

@@ -1,9 +1,14 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
-import { openAgent } from './agent.ts';
+import { openAgent, post } from './agent.ts';
 import { build, type Built } from './build.ts';
 import { canaries } from './canaries.ts';
 import { json, rawMcpServer } from './raw-mcp-server.ts';
-import { eachStore } from './stores.ts';
+import { ALLOW_ALL, rulesBundle } from './rules-bundle.ts';
+import { scriptedCommand } from './scripted-command.ts';
+import { serve } from './served.ts';
+import { eachStore, embeddedDataDir } from './stores.ts';
 import { until } from './until.ts';
 
 /** Every value of every table, as text. */
@@ -79,4 +84,58 @@ t.test('[audit.secrets] a secret in an error of the upstream, or in why it can n
 	const agent = await openAgent(gateway.mcpUrl);
 	t.not((await agent.call('list_recent_charges')).word, 'ok');
 	t.notMatch(await database(gateway), secret.secret!);
+});
+
+t.test('attack 22: no secret is in the log or in a byte of the data folder, whoever says it and wherever', async (t) => {
+	const everything = Object.values(canaries)
+		.map(({ text }) => text)
+		.join(' ; ');
+	const oneLine = everything.replaceAll('\n', ' ');
+	const tools = { tools: [{ name: 'echo', inputSchema: { type: 'object' } }] };
+	const failing = await rawMcpServer(t, {
+		'tools/list': ({ message }, response) => json(response, 200, { jsonrpc: '2.0', id: message['id']!, result: tools }),
+		'tools/call': ({ message }, response) =>
+			json(response, 200, {
+				jsonrpc: '2.0',
+				id: message['id']!,
+				error: { code: -32603, message: everything, data: { stack: everything } },
+			}),
+	});
+	const dataDir = await embeddedDataDir(t);
+	const gateway = await serve(t, {
+		dataDir,
+		log: { level: 'debug' },
+		policy: { bundle: await rulesBundle(t, ALLOW_ALL) },
+		upstreams: {
+			failing: { url: `${failing.url}?token=canary22canary`, headers: { authorization: canaries['bearer']!.text } },
+			talking: scriptedCommand(
+				`'tools/list': ({ id }) => say({ id, result: ${JSON.stringify(tools)} }), 'tools/call': () => { throw new Error(said); }`,
+				`const said = ${JSON.stringify(oneLine)}; console.error(said);`,
+			),
+			away: { url: 'http://127.0.0.1:1/mcp?token=canary22canary' },
+		},
+	});
+	const agent = await until('both upstreams', async () => {
+		const one = await openAgent(gateway.mcpUrl).catch(() => undefined);
+		return (await one?.list().catch(() => []))?.length === 2 && one;
+	});
+	const said = { text: everything, [everything]: everything };
+	t.equal((await agent.call('failing__echo', said, { 'x-mcp-turn-id': canaries['github']!.text })).word, 'error -32603');
+	t.equal((await agent.call('talking__echo', said)).word, 'outcome_unknown');
+	await agent.call(everything, said);
+	await post(gateway.mcpUrl, `{${everything}`, { 'mcp-session-id': agent.sessionId });
+	await post(`${gateway.mcpUrl}/${encodeURIComponent(canaries['stripe']!.text)}`, '{}', { authorization: canaries['bearer']!.text });
+	await until('what the process has said', () => gateway.said().includes('talking says'));
+	t.match((await gateway.end('SIGTERM')).code, 0);
+
+	const files = readdirSync(dataDir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+	const seen = {
+		log: gateway.said(),
+		'data folder': files.map((entry) => readFileSync(join(entry.parentPath, entry.name)).toString('latin1')).join('\n'),
+	};
+	t.match(seen['data folder'], /hmac-sha256:/, 'the folder holds what was recorded');
+	for (const [where, text] of Object.entries(seen)) {
+		for (const [name, { text: whole, secret = whole }] of Object.entries(canaries))
+			t.notOk(text.includes(secret) || text.includes(JSON.stringify(secret).slice(1, -1)), `${name} in the ${where}`);
+	}
 });
