@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { SignJWT, UnsecuredJWT } from 'jose';
 import t, { type Test } from 'tap';
+import type { ApprovalView } from '../src/approvals/approval.ts';
 import type { JsonObject } from '../src/domain.ts';
 import { openAgent, post } from './agent.ts';
 import { build, OPERATOR_TOKEN } from './build.ts';
@@ -12,8 +13,9 @@ import { event, json, rawMcpServer, stream } from './raw-mcp-server.ts';
 import { rawRequest } from './raw-request.ts';
 import { recorder } from './recorder.ts';
 import { ALLOW_ALL, rulesBundle } from './rules-bundle.ts';
+import { until } from './until.ts';
 
-/** Attacks on the listeners of the whole gateway, as docs/security.md lists them. */
+/** Attacks from outside the protocol on the whole gateway, as docs/security.md lists them. */
 
 const CHARGE = { charge: 'ch_alice_1' };
 const INITIALIZE = {
@@ -199,4 +201,27 @@ t.test('attack 8: no address that an upstream or an agent names is ever asked, i
 	await once(socket, 'close');
 	t.equal((await post(`${gateway.mcpUrl}/${encodeURIComponent(url)}`, INITIALIZE)).status, 404, 'an upstream is named, never addressed');
 	t.equal(visits(), 0);
+});
+
+t.test("attack 23: a replica whose clock is a day off goes by the database's", async (t) => {
+	const gateway = await build(t);
+	const agent = await openAgent(gateway.mcpUrl);
+	const really = Date.now;
+	t.teardown(() => void (Date.now = really));
+	for (const [round, offMs] of [86_400_000, -86_400_000].entries()) {
+		Date.now = () => really() + offMs;
+		const held = agent.call('create_refund', { charge: 'ch_alice_4', amount: 100 + round });
+		const [approval] = await until('an approval', async () => {
+			const { approvals } = (await gateway.api<{ approvals: ApprovalView[] }>('GET', '/api/approvals?state=pending')).json;
+			return approvals.length > 0 && approvals;
+		});
+		const leftMs = approval!.expiresAtMs - really();
+		t.ok(leftMs > 600_000 && leftMs <= 901_000, `${leftMs} ms are left of a quarter of an hour`);
+		t.equal((await gateway.api('POST', `/api/approvals/${approval!.id}/approve`, {})).status, 200);
+		t.equal((await held).word, 'ok');
+		for (const { kind, timeMs } of await gateway.events())
+			t.ok(Math.abs(timeMs - really()) < 300_000, `${kind}: ${timeMs - really()} ms off`);
+	}
+	t.match(await gateway.payments.ledger(), { refunds: 2, refundedCents: 201 });
+	t.match((await gateway.api('GET', '/api/audit/verify')).json, { isIntact: true });
 });
