@@ -6,7 +6,7 @@ import { ENTRYPOINTS, readBundle } from '../gateway/src/policy/bundle.ts';
 import { createInput } from '../gateway/src/policy/input.ts';
 import { buildBundle } from '../tools/opa/build.ts';
 import { checkPolicy, formatProblems } from '../tools/opa/check.ts';
-import { runOpa } from '../tools/opa/index.ts';
+import { PATIENTLY, runOpa } from '../tools/opa/index.ts';
 import { callInput, type Decision, isDecision, isInput, listInput, load, policyDir } from './policy-fixture.ts';
 
 const root = join(policyDir, '..');
@@ -17,7 +17,7 @@ for (const [folder, ...library] of [['policy'], ['examples/files/policy', 'polic
 		const path = join(root, folder);
 		t.strictSame([...(await formatProblems(path)), ...(await checkPolicy(path))], []);
 		const loaded = library.length === 0 ? ['--bundle', path] : [...library.map((part) => join(root, part)), path];
-		const { code, stdout, stderr } = await runOpa(['test', '--coverage', '--format', 'json', ...loaded]);
+		const { code, stdout, stderr } = await runOpa(['test', ...PATIENTLY, '--coverage', '--format', 'json', ...loaded]);
 		if (code !== 0) return t.fail(stdout + stderr);
 		const { files } = JSON.parse(stdout) as { files: Record<string, { not_covered?: unknown }> };
 		const missed = Object.entries(files).filter(([, { not_covered }]) => not_covered !== undefined);

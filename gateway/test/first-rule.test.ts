@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { runOpa } from '../../tools/opa/index.ts';
+import { PATIENTLY, runOpa } from '../../tools/opa/index.ts';
 import { openAgent } from './agent.ts';
 import { root } from './build.ts';
 import { cli, startCli } from './cli.ts';
@@ -53,7 +53,7 @@ t.test('a rule written from the docs alone is tested, built, swapped into a runn
 	);
 	mkdirSync(join(demo, 'policy/rules/refunds'));
 	for (const [, file, text] of blocks) writeFileSync(join(demo, file!), text!);
-	const opa = await runOpa(['test', '--bundle', 'policy'], { cwd: demo });
+	const opa = await runOpa(['test', ...PATIENTLY, '--bundle', 'policy'], { cwd: demo });
 	t.match(opa, { code: 0, stdout: /^PASS: 5\/5/ }, opa.stderr);
 	t.match(await policy('check'), /^good {2}policy\n$/);
 	t.match(await policy('test'), /^5 of 5 tests pass, \d+ % of the lines covered; the compiled module agrees on 5 of 5\n$/);

@@ -1,7 +1,7 @@
 import { existsSync, globSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { checkPolicy, formatProblems } from './check.ts';
-import { OpaMissing, runOpa } from './index.ts';
+import { OpaMissing, PATIENTLY, runOpa } from './index.ts';
 import { problemLine } from './problem.ts';
 
 /**
@@ -14,7 +14,9 @@ async function testPolicy(folder: string): Promise<boolean> {
 	const problems = [...(await formatProblems(folder)), ...(await checkPolicy(folder))];
 	for (const problem of problems) console.error(problemLine(problem));
 	// As a bundle, so that schemas and capabilities are not taken for data; two bundles would both claim the root.
-	const { code, stdout, stderr } = await runOpa(existsSync(`${folder}/lib`) ? ['test', '--bundle', folder] : ['test', LIBRARY, folder]);
+	const { code, stdout, stderr } = await runOpa(
+		existsSync(`${folder}/lib`) ? ['test', ...PATIENTLY, '--bundle', folder] : ['test', ...PATIENTLY, LIBRARY, folder],
+	);
 	console.log(`${folder}: ${problems.length === 0 ? 'checked' : `${problems.length} problems`}, ${(stdout + stderr).trim()}`);
 	return problems.length === 0 && code === 0;
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
 import { parse as parseYaml } from 'yaml';
-import { runOpa } from '../../../tools/opa/index.ts';
+import { PATIENTLY, runOpa } from '../../../tools/opa/index.ts';
 import { run } from './command-fixture.ts';
 
 interface Project {
@@ -35,7 +35,7 @@ t.test('a new project is in order from the start', async (t) => {
 	t.match(await run('init', dir), { code: 0, stdout: /made.*demo\nnext: cd / });
 	t.match(await run('init', dir), { code: 2, stderr: /^toolgate: .*demo is not empty; name a new folder/ });
 	const policy = join(dir, 'policy');
-	const opa = await runOpa(['test', '--bundle', policy]);
+	const opa = await runOpa(['test', ...PATIENTLY, '--bundle', policy]);
 	t.equal(opa.code, 0, `opa test: ${opa.stdout}${opa.stderr}`);
 	t.match(await run('policy', 'check', policy), { code: 0, stdout: /^good {2}.*policy$/, stderr: '' });
 	t.match(await run('policy', 'test', policy), {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { buildBundle } from '../../../tools/opa/build.ts';
 import { checkPolicy, formatProblems, policyWarnings } from '../../../tools/opa/check.ts';
-import { OpaMissing, runOpa } from '../../../tools/opa/index.ts';
+import { OpaMissing, PATIENTLY, runOpa } from '../../../tools/opa/index.ts';
 import { PolicyProblems, type Problem, problemLine } from '../../../tools/opa/problem.ts';
 import { CommandFailure } from './command-failure.ts';
 import { paint } from './terminal.ts';
@@ -41,7 +41,7 @@ export function authoringCommands(): Command[] {
 			withOpa(async () => {
 				const problems = await problemsOf(folder);
 				if (problems.length > 0) throw new PolicyProblems(problems);
-				const interpreted = await runOpa(['test', '--format', 'json', '--verbose', ...opaTestArgs(folder)]);
+				const interpreted = await runOpa(['test', ...PATIENTLY, '--format', 'json', '--verbose', ...opaTestArgs(folder)]);
 				// A `todo_test_` is not run, so there is nothing to compare.
 				const tests = readTests(interpreted.stdout || interpreted.stderr).filter(({ skip }) => skip !== true);
 				const failing = tests.filter((one) => one.fail === true || one.error !== undefined);
@@ -129,7 +129,7 @@ function readTests(output: string): TestResult[] {
 
 /** Per cent of the lines of the rules, the library apart: that one is tested where it lives. */
 async function coverageOf(folder: string): Promise<number> {
-	const { stdout } = await runOpa(['test', '--coverage', '--format', 'json', ...opaTestArgs(folder)]);
+	const { stdout } = await runOpa(['test', ...PATIENTLY, '--coverage', '--format', 'json', ...opaTestArgs(folder)]);
 	const { files } = JSON.parse(stdout || '{"files":{}}') as {
 		files: Record<string, { covered_lines?: number; not_covered_lines?: number }>;
 	};
