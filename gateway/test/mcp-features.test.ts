@@ -13,6 +13,7 @@ import { openAgent } from './agent.ts';
 import { build, type Built } from './build.ts';
 import { everythingOverHttp } from './npm-servers.ts';
 import { rulesBundle } from './rules-bundle.ts';
+import { until } from './until.ts';
 
 const RULES = `
 access contains "everybody" if not hidden
@@ -47,21 +48,29 @@ finding contains {
 `;
 const bundle = rulesBundle(t, RULES);
 const DOCUMENTS = 'demo://resource/static/document/';
+const SERVER_REQUESTS = ['elicitation', 'sampling', 'roots'];
 const capabilities = { elicitation: {}, sampling: {}, roots: { listChanged: true } };
 
 /** A gateway before the "everything" server from npm. */
 async function gatewayBefore(t: Test, names: readonly string[] = ['every']): Promise<Built> {
 	const upstreams: Record<string, { url: string; serverRequests: string[] }> = {};
-	for (const name of names)
-		upstreams[name] = { url: (await everythingOverHttp(t)).url, serverRequests: ['elicitation', 'sampling', 'roots'] };
+	for (const name of names) upstreams[name] = { url: (await everythingOverHttp(t)).url, serverRequests: SERVER_REQUESTS };
 	return build(t, { upstreams, config: { policy: { bundle: await bundle } } });
 }
 
 /** Refuses to open the stream of GET, as many clients never do. */
 const withoutGet: typeof fetch = async (url, init) => (init?.method === 'GET' ? new Response(null, { status: 405 }) : fetch(url, init));
 
-t.test('an SDK v1 client that never opens a GET stream uses every feature of a real server', async (t) => {
-	const { mcpUrl } = await gatewayBefore(t);
+t.test('an SDK v1 client that never opens a GET stream uses every feature of a real server', (t) => usesEverything(t, withoutGet));
+
+t.test('an SDK v1 client that does open one uses every feature too', (t) => usesEverything(t, fetch));
+
+async function usesEverything(t: Test, fetchOfClient: typeof fetch): Promise<void> {
+	const server = await everythingOverHttp(t);
+	const { mcpUrl } = await build(t, {
+		upstreams: { every: { url: server.url, serverRequests: SERVER_REQUESTS } as { url: string } },
+		config: { policy: { bundle: await bundle } },
+	});
 	const client = new ClientV1({ name: 'v1', version: '1' }, { capabilities });
 	client.setRequestHandler(ElicitRequestSchema, async () => ({ action: 'accept', content: { name: 'Ada', check: true } }));
 	client.setRequestHandler(CreateMessageRequestSchema, async ({ params }) => ({
@@ -70,7 +79,7 @@ t.test('an SDK v1 client that never opens a GET stream uses every feature of a r
 		content: { type: 'text', text: `sampled ${params.maxTokens}` },
 	}));
 	client.setRequestHandler(ListRootsRequestSchema, async () => ({ roots: [{ uri: 'file:///home/ada', name: 'home' }] }));
-	await client.connect(new TransportV1(new URL(mcpUrl), { fetch: withoutGet }) as never);
+	await client.connect(new TransportV1(new URL(mcpUrl), { fetch: fetchOfClient }) as never);
 	t.teardown(() => client.close());
 	t.match(client.getServerCapabilities(), { tools: {}, resources: { subscribe: true }, prompts: {}, logging: {}, completions: {} });
 
@@ -99,6 +108,7 @@ t.test('an SDK v1 client that never opens a GET stream uses every feature of a r
 		}),
 		/enough/,
 	);
+	await until('the upstream to hear of it', () => server.requests.some(({ body }) => body.includes('notifications/cancelled')));
 
 	const { resources } = await client.listResources();
 	t.ok(resources.length > 3);
@@ -127,7 +137,7 @@ t.test('an SDK v1 client that never opens a GET stream uses every feature of a r
 	await client.unsubscribeResource({ uri: `${DOCUMENTS}features.md` });
 	await client.setLoggingLevel('debug');
 	await client.sendRootsListChanged();
-});
+}
 
 t.test('an SDK v2 client that asks for the modern era first reads from a server of the other one, and hears how far it is', async (t) => {
 	const { mcpUrl } = await gatewayBefore(t);
