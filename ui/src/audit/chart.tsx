@@ -56,6 +56,7 @@ export function Chart({ query, edition, by, bars, onBy, onWord, onSpan }: ChartP
 				</span>
 			</div>
 			<div className={classes['plot']}>
+				<span className={classes['most']}>{data === undefined || data.max === 0 ? '' : data.max.toLocaleString()}</span>
 				{data !== undefined && (
 					<StackedBars
 						series={data.series}
@@ -66,7 +67,6 @@ export function Chart({ query, edition, by, bars, onBy, onWord, onSpan }: ChartP
 						onChoose={({ key }) => onSpan(Number(key), Number(key) + counts!.stepMs)}
 					/>
 				)}
-				<span className={classes['most']}>{data === undefined || data.max === 0 ? '' : data.max.toLocaleString()}</span>
 			</div>
 			<div className={classes['axis']}>
 				<span>{counts === undefined || counts.total === 0 ? '' : timeLabel(data?.bars[0]?.startMs ?? counts.fromMs, counts.stepMs)}</span>

@@ -4,11 +4,12 @@ import type { PageView, RunView } from '../../../tools/eval-runner/serve/view.ts
 import { Mark } from '../shell/icons.tsx';
 import { SchemeToggle } from '../shell/shell.tsx';
 import { Moment } from '../text/moment.tsx';
+import { duration } from '../text/times.ts';
 import { Cases, STATES } from './cases.tsx';
 import classes from './evals.module.css';
 import { Services } from './services.tsx';
 import { follow, run, stop, useKnown, useTicking } from './stage.ts';
-import { duration, Trace } from './trace.tsx';
+import { Trace } from './trace.tsx';
 import { Verdict } from './verdict.tsx';
 
 /** The cases of one suite, the stack under them, and what happens. */
@@ -74,7 +75,7 @@ export function EvalsPage() {
 						{one !== undefined && <RunState run={one} />}
 					</div>
 					<p className={classes['input']}>“{expected.input}”</p>
-					<Trace run={one ?? NOT_RUN} />
+					<Trace run={one} />
 					<Verdict expected={expected} run={one} />
 					<History runs={ofCase} shown={one?.id} onShow={setShown} />
 				</article>
@@ -82,8 +83,6 @@ export function EvalsPage() {
 		</>
 	);
 }
-
-const NOT_RUN: RunView = { id: 0, case: '', principal: '', state: 'stopped', startedAtMs: 0, calls: [], misses: [] };
 
 /** The word and the time it has taken so far. */
 function RunState({ run: { state, startedAtMs, endedAtMs, doing } }: { readonly run: RunView }) {

@@ -32,15 +32,13 @@ export function follow(): () => void {
 	return () => source.close();
 }
 
-export function useKnown(): Known {
-	return useSyncExternalStore(
-		(listener) => {
-			listeners.add(listener);
-			return () => listeners.delete(listener);
-		},
-		() => known,
-	);
+/** One function for all renderings: a new one would subscribe anew each time. */
+function subscribe(listener: () => void): () => void {
+	listeners.add(listener);
+	return () => listeners.delete(listener);
 }
+
+export const useKnown = (): Known => useSyncExternalStore(subscribe, () => known);
 
 /** The eval runner's clock, ten times a second while it matters. */
 export function useTicking(isTicking: boolean): number {

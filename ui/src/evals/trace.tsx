@@ -1,18 +1,25 @@
 import { Code, Collapse, UnstyledButton } from '@mantine/core';
 import { useState } from 'react';
 import type { CallView, RunView } from '../../../tools/eval-runner/serve/view.ts';
+import { JsonText } from '../text/json-text.tsx';
+import { duration } from '../text/times.ts';
 import { Visible } from '../text/visible.tsx';
 import { Word } from '../text/word.tsx';
 import classes from './evals.module.css';
 import { useTicking } from './stage.ts';
 
-/** `0.4 s`, `12 ms`: as short as it may be. */
-export const duration = (ms: number): string => (ms < 950 ? `${Math.max(0, Math.round(ms))} ms` : `${(ms / 1000).toFixed(1)} s`);
+const WITHOUT_CALLS: Readonly<Record<RunView['state'] | 'never', string>> = {
+	never: 'Not run yet. The calls stand here as they happen: press Run, or the key r.',
+	running: 'No call yet.',
+	held: 'No call reached the gate.',
+	missed: 'No call reached the gate.',
+	stopped: 'Stopped before the first call.',
+	broken: 'No call was made.',
+};
 
 /** The calls of a run as they happen, each a line of badges; a click opens what is behind it. */
-export function Trace({ run }: { readonly run: RunView }) {
-	if (run.calls.length === 0)
-		return <p className={classes['dim']}>{run.state === 'running' ? 'No call yet.' : 'No call reached the gate.'}</p>;
+export function Trace({ run }: { readonly run: RunView | undefined }) {
+	if (run === undefined || run.calls.length === 0) return <p className={classes['dim']}>{WITHOUT_CALLS[run?.state ?? 'never']}</p>;
 	return (
 		<ol className={classes['trace']} aria-label="Trace">
 			{run.calls.map((call, place) => (
@@ -48,7 +55,7 @@ function Call({ call, since, isLive }: { readonly call: CallView; readonly since
 			<Collapse expanded={isOpen} transitionDuration={0}>
 				<div className={classes['behind']}>
 					<h4>Arguments, as recorded</h4>
-					<Json value={call.arguments ?? {}} />
+					<JsonText value={(call.arguments ?? {}) as object} />
 					{call.answer !== undefined && (
 						<>
 							<h4>What the agent was answered</h4>
@@ -59,19 +66,11 @@ function Call({ call, since, isLive }: { readonly call: CallView; readonly since
 					)}
 					<h4>Events of the trail</h4>
 					{call.events.map((event, place) => (
-						<Json key={place} value={event} />
+						<JsonText key={place} value={event} />
 					))}
 				</div>
 			</Collapse>
 		</li>
-	);
-}
-
-function Json({ value }: { readonly value: unknown }) {
-	return (
-		<Code block>
-			<Visible text={JSON.stringify(value, undefined, 2)} isBlock />
-		</Code>
 	);
 }
 

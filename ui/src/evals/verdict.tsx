@@ -5,7 +5,7 @@ import { Visible } from '../text/visible.tsx';
 import { STATES } from './cases.tsx';
 import classes from './evals.module.css';
 
-/** What is expected of a case, one row each; once it has run, what was seen where that differs. */
+/** What is expected of a case, one row each, one line for each part of it; once it has run, what was seen where that differs. */
 export function Verdict({ expected, run }: { readonly expected: EvalCase; readonly run: RunView | undefined }) {
 	const isOver = run !== undefined && (run.state === 'held' || run.state === 'missed');
 	return (
@@ -35,7 +35,11 @@ export function Verdict({ expected, run }: { readonly expected: EvalCase; readon
 							<Table.Tr key={what}>
 								<Table.Th>{what}</Table.Th>
 								<Table.Td>
-									<Visible text={wanted} />
+									{wanted.map((line, place) => (
+										<div key={place}>
+											<Visible text={line} />
+										</div>
+									))}
 								</Table.Td>
 								<Table.Td c={missed.length > 0 ? 'red' : isOver ? 'green' : 'dimmed'}>
 									{missed.length > 0 ? <Visible text={`✘ ${missed.map(({ seen }) => seen).join('; ')}`} /> : isOver ? '✓ the same' : '–'}
@@ -59,32 +63,23 @@ function expectationsOf({
 	policyOutcome,
 	mustNotContainInArgs,
 	mustSay,
-}: EvalCase): [string, string][] {
-	const list = (texts: readonly string[] | undefined) => texts?.join(', ');
-	const line = trace
-		?.map(
-			({ tool, decision, then, times = 1 }) =>
-				`${times > 1 ? `${times} × ` : ''}${tool} ${decision}${then === undefined ? '' : ` … ${then}`}`,
-		)
-		.join(', ');
-	const rows: [string, string | undefined][] = [
-		[
-			'ledger',
-			ledger &&
-				Object.entries(ledger)
-					.map(([name, count]) => `${name} ${count}`)
-					.join(', '),
-		],
-		['messages.mustContain', list(messages?.mustContain)],
-		['messages.mustNotContain', list(messages?.mustNotContain)],
-		['trace', line === '' ? 'no calls' : line],
-		['mustInclude', list(mustInclude)],
-		['mustNotInclude', list(mustNotInclude)],
-		['policyOutcome', policyOutcome],
-		['mustNotContainInArgs', list(mustNotContainInArgs)],
-		['results.mustContain', list(results?.mustContain)],
-		['results.mustNotContain', list(results?.mustNotContain)],
-		['mustSay', list(mustSay)],
+}: EvalCase): [string, readonly string[]][] {
+	const calls = trace?.map(({ tool, decision, then, times = 1 }) => {
+		const words = then === undefined ? decision : `${decision} … ${then}`;
+		return `${times > 1 ? `${times} × ` : ''}${tool} ${words}`;
+	});
+	const rows: [string, readonly string[] | undefined][] = [
+		['ledger', ledger && Object.entries(ledger).map(([name, count]) => `${name} ${count}`)],
+		['messages.mustContain', messages?.mustContain],
+		['messages.mustNotContain', messages?.mustNotContain],
+		['trace', calls?.length === 0 ? ['no calls'] : calls],
+		['mustInclude', mustInclude],
+		['mustNotInclude', mustNotInclude],
+		['policyOutcome', policyOutcome === undefined ? undefined : [policyOutcome]],
+		['mustNotContainInArgs', mustNotContainInArgs],
+		['results.mustContain', results?.mustContain],
+		['results.mustNotContain', results?.mustNotContain],
+		['mustSay', mustSay],
 	];
-	return rows.filter((row): row is [string, string] => row[1] !== undefined);
+	return rows.filter((row): row is [string, readonly string[]] => row[1] !== undefined);
 }
