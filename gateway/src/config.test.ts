@@ -49,6 +49,8 @@ t.test('a wrong configuration is one line with file, line, key and what was expe
 			'lark: the secrets of the demo are public',
 		],
 		['operator: { token: changeme }', 1, 'operator: token has 8 characters and could be guessed; it needs at least 16'],
+		['signIn: { oidc: { issuer: "https://idp.example" } }', 1, 'signIn.oidc: issuer is set, so clientId has to be set too'],
+		['signIn: { oidc: { issuer: "http://idp.example", clientId: x } }', 1, 'signIn.oidc: issuer: plain HTTP is for loopback only'],
 		['listen: 4', 1, 'listen: expected keys and values'],
 		['a: [', 1, ''],
 		['dataDir: a\ndataDir: b', 2, 'keys must be unique'],

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { schema } from '../src/config.ts';
 import type { Schema } from '../src/config-schema.ts';
 import { catalogue } from '../src/errors.ts';
+import { failures, security } from './tested-pages.ts';
 
 /** Pages of `docs/` that are made from the code: `npm run docs` writes them, a test compares. */
 
@@ -71,7 +72,12 @@ ${rows.join('\n')}
 `;
 }
 
-export const generatedDocs: Readonly<Record<string, () => string>> = { 'configuration.md': configuration, 'errors.md': errors };
+export const generatedDocs: Readonly<Record<string, () => string>> = {
+	'configuration.md': configuration,
+	'errors.md': errors,
+	'security.md': security,
+	'failure-modes.md': failures,
+};
 
 export const docsFile = (name: string): URL => new URL(`../../docs/${name}`, import.meta.url);
 
