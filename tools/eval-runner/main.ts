@@ -7,7 +7,7 @@ import { openEmbedded } from './embedded.ts';
 import { type ExpectedFailures, readExpectedFailures } from './expected-failures.ts';
 import { type Options, readOptions, USAGE } from './options.ts';
 import { Progress } from './progress.ts';
-import { jsonReport, junitReport, type Report, titleOf, writeReport } from './reports.ts';
+import { demandWritable, jsonReport, junitReport, type Report, titleOf, writeReport } from './reports.ts';
 import { isFine, type RunResult, runSuites } from './run-suites.ts';
 import type { Run } from './schedule.ts';
 import { buildEvalPage } from './serve/server.ts';
@@ -105,6 +105,7 @@ async function evaluate(
 	expectedFailures: ExpectedFailures,
 	signal: AbortSignal,
 ): Promise<number> {
+	for (const file of [options.jsonFile, options.junitFile]) if (file !== undefined) demandWritable(file);
 	const startedAt = new Date().toISOString();
 	const began = performance.now();
 	const progress = new Progress();

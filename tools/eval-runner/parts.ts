@@ -51,7 +51,7 @@ export function embeddedDatabase(gatewayReadyUrl: string): Part {
 		name: 'postgres',
 		url: gatewayReadyUrl,
 		isSwitchable: false,
-		note: 'embedded in the gateway',
+		note: 'inside the gateway',
 		look: async () => {
 			const answer = await answerOf(gatewayReadyUrl);
 			if (typeof answer === 'string') return `it lives in the gateway: ${answer}`;

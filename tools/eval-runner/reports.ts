@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { UsageError } from './deployment.ts';
 import { isFine, type RunResult } from './run-suites.ts';
 import { traceLine } from './trace.ts';
@@ -78,9 +78,14 @@ function escaped(text: string): string {
 }
 
 /** @throws {UsageError} it can't be written */
-export function writeReport(file: string, text: string): void {
+export const writeReport = (file: string, text: string): void => attempt(file, () => writeFileSync(file, text));
+
+/** Tells before the run what would be found out at its end. @throws {UsageError} it can't be written */
+export const demandWritable = (file: string): void => attempt(file, () => closeSync(openSync(file, 'a')));
+
+function attempt(file: string, act: () => void): void {
 	try {
-		writeFileSync(file, text);
+		act();
 	} catch (error) {
 		throw new UsageError(`${file} can't be written: ${(error as NodeJS.ErrnoException).code ?? (error as Error).message}`);
 	}

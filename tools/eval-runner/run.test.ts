@@ -85,6 +85,7 @@ t.test('usage and environment: one line each, exit code 2', async (t) => {
 	};
 	t.equal(await says(['--name', 'nobody']), 'eval: no case has "nobody" in its name');
 	t.match(await says(['evalsuite/none.yaml']), 'eval: evalsuite/none.yaml: no such file');
+	t.equal(await says(['--json', '/nowhere/report.json']), "eval: /nowhere/report.json can't be written: ENOENT");
 
 	// A docker of our own, which answers as the real one does.
 	const bin = t.testdir();

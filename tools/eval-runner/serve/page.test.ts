@@ -83,7 +83,7 @@ t.test('three scenarios from a cold start, with every fault by a button', { skip
 
 	for (const name of ['localstripe', 'mock-lark', 'localstripe-mcp', 'gateway', 'eval-trigger', 'postgres']) await state(name, 'up');
 	await press('Refresh');
-	t.match(await service('postgres').innerText(), /embedded in the gateway, checked/);
+	t.match(await service('postgres').innerText(), /inside the gateway, checked/);
 	t.equal(await service('postgres').getByRole('button').count(), 0, 'what has no process has no button');
 
 	await press('break localstripe-mcp');
