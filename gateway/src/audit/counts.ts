@@ -1,5 +1,5 @@
 import type { Sql, SqlParameter } from '../store/sql.ts';
-import { conditionOf, type TrailFilter } from './filter.ts';
+import { conditionOf, LOOKED_THROUGH, siftOf, type TrailFilter } from './filter.ts';
 
 /** What is counted: how calls were decided, each once, or what came of them. */
 export type CountedWord = 'verdict' | 'outcome';
@@ -11,7 +11,7 @@ export interface CountsOverTime {
 	readonly stepMs: number;
 	/** Bars that have something, oldest first: each with its words and how often. */
 	readonly bars: readonly { readonly startMs: number; readonly counts: Readonly<Record<string, number>> }[];
-	/** How many were counted. */
+	/** How many fit, among those that were looked at. */
 	readonly total: number;
 	/** False: there are older ones that fit, and they were left out. */
 	readonly isAll: boolean;
@@ -45,11 +45,14 @@ const VERDICT = {
 };
 const OUTCOME = { condition: `(e.outcome IS NOT NULL AND e.admission <> 'late')`, word: 'e.outcome' };
 
-/** How often each word was said over time, among the newest {MAX_COUNTED} events that fit. */
+/** How often each word was said over time, among the newest {MAX_COUNTED} events that fit; where they have to be sifted, among fewer. */
 export async function countOverTime(sql: Sql, filter: TrailFilter, { by, bars }: CountOptions, max = MAX_COUNTED): Promise<CountsOverTime> {
 	const parameters: SqlParameter[] = [];
 	const { condition, word } = by === 'verdict' ? VERDICT : OUTCOME;
-	const fits = `${conditionOf(filter, parameters)} AND ${condition}`;
+	const { found, sift } = siftOf(filter);
+	const limit = sift === undefined ? max : Math.min(max, LOOKED_THROUGH);
+	const within = `${conditionOf(found, parameters)} AND ${condition}`;
+	const fits = sift === undefined ? 'true' : conditionOf(sift, parameters);
 	const place = (value: SqlParameter) => `$${parameters.push(value)}`;
 	const [since, until] = [
 		place(filter.sinceMs ?? null),
@@ -60,24 +63,25 @@ export async function countOverTime(sql: Sql, filter: TrailFilter, { by, bars }:
 		to_ms: number | null;
 		step_ms: number;
 		total: number;
+		seen: number;
 		start_ms: number | null;
 		word: string;
 		count: number;
 	}>(
 		`WITH fit AS MATERIALIZED (
-			SELECT e.time_ms, ${word} AS word FROM events e WHERE ${fits} ORDER BY e.time_ms DESC LIMIT ${max}
+			SELECT e.time_ms, ${word} AS word, ${fits} AS fits FROM events e WHERE ${within} ORDER BY e.time_ms DESC LIMIT ${limit}
 		), span AS (
-			SELECT CASE WHEN count(*) = ${max} THEN min(time_ms) ELSE coalesce(${since}::bigint, min(time_ms)) END AS from_ms,
-				coalesce(${until}::bigint, max(time_ms) + 1) AS to_ms, count(*) AS total FROM fit
+			SELECT CASE WHEN count(*) = ${limit} THEN min(time_ms) ELSE coalesce(${since}::bigint, min(time_ms)) END AS from_ms,
+				coalesce(${until}::bigint, max(time_ms) + 1) AS to_ms, count(*) AS seen, count(*) FILTER (WHERE fits) AS total FROM fit
 		), step AS (
 			SELECT s.*, coalesce((SELECT min(n) FROM unnest(${place(STEPS)}::bigint[]) AS n WHERE (s.to_ms - s.from_ms) / n + 2 <= ${bars}), ${STEPS.at(-1)}) AS step_ms FROM span s
 		), bars AS (
-			SELECT f.time_ms / s.step_ms * s.step_ms AS start_ms, f.word, count(*) AS count FROM fit f CROSS JOIN step s GROUP BY 1, 2
+			SELECT f.time_ms / s.step_ms * s.step_ms AS start_ms, f.word, count(*) AS count FROM fit f CROSS JOIN step s WHERE f.fits GROUP BY 1, 2
 		)
-		SELECT s.from_ms, s.to_ms, s.step_ms, s.total, b.* FROM step s LEFT JOIN bars b ON true ORDER BY b.start_ms, b.word`,
+		SELECT s.from_ms, s.to_ms, s.step_ms, s.total, s.seen, b.* FROM step s LEFT JOIN bars b ON true ORDER BY b.start_ms, b.word`,
 		parameters,
 	);
-	const { from_ms, to_ms, step_ms: stepMs, total } = rows[0]!;
+	const { from_ms, to_ms, step_ms: stepMs, total, seen } = rows[0]!;
 	const now = Math.floor(sql.nowMs());
 	const [fromMs, toMs] = [from_ms ?? now, to_ms ?? now];
 	const byStart = Map.groupBy(
@@ -90,6 +94,6 @@ export async function countOverTime(sql: Sql, filter: TrailFilter, { by, bars }:
 		stepMs,
 		bars: [...byStart].map(([startMs, of]) => ({ startMs, counts: Object.fromEntries(of.map(({ word, count }) => [word, count])) })),
 		total,
-		isAll: total < max,
+		isAll: seen < limit,
 	};
 }

@@ -92,6 +92,12 @@ t.test('verdicts and outcomes are counted over time, each call once, and of the 
 			stepMs: 60_000,
 			bars: [{ startMs: 120_000, counts: { deny: 1 } }],
 		});
+		t.match(await counts({ decision: 'allow', outcome: 'ok' }, { by: 'outcome', bars: 4 }), {
+			bars: [{ counts: { ok: 2 } }],
+			total: 2,
+			isAll: true,
+		});
+		t.match(await counts({ text: 'UNKNOWN_tool' }, { by: 'verdict', bars: 4 }), { bars: [{ counts: { unknown_tool: 1 } }], total: 1 });
 		t.match(
 			await countOverTime(process.sql, {}, { by: 'verdict', bars: 60 }, 2),
 			{ fromMs: 122_000, total: 2, isAll: false },

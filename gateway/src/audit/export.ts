@@ -1,6 +1,6 @@
 import type { Sql, SqlParameter } from '../store/sql.ts';
 import { csvHeader, csvRow } from './export-csv.ts';
-import { conditionOf, type TrailFilter } from './filter.ts';
+import { conditionOf, siftOf, type TrailFilter } from './filter.ts';
 import { type EventRecord, RECORD_COLUMNS } from './recorded-event.ts';
 
 export type ExportFormat = 'jsonl' | 'csv';
@@ -14,6 +14,7 @@ export interface ExportOptions {
 }
 
 const PAGE = 1_000;
+const SIFTED_PAGE = 5_000;
 
 type Stored = EventRecord & { time_ms: number };
 
@@ -83,17 +84,20 @@ async function* fitting(sql: Sql, filter: TrailFilter): AsyncGenerator<Stored[]>
 	const endMs = sql.nowMs();
 	for (;;) {
 		const parameters: SqlParameter[] = [];
-		const condition = conditionOf({ ...filter, untilMs: Math.min(filter.untilMs ?? Infinity, endMs) }, parameters);
+		const { found, sift } = siftOf({ ...filter, untilMs: Math.min(filter.untilMs ?? Infinity, endMs) });
+		const condition = conditionOf(found, parameters);
+		const fits = sift === undefined ? 'true' : conditionOf(sift, parameters);
 		parameters.push(...after);
 		const n = parameters.length;
-		const rows = await sql.query<Stored>(
-			`SELECT ${RECORD_COLUMNS}, e.time_ms FROM events e WHERE ${condition} AND (e.time_ms, e.stream, e.sequence) > ($${n - 2}, $${n - 1}, $${n})
-			ORDER BY e.time_ms, e.stream, e.sequence LIMIT ${PAGE}`,
+		const rows = await sql.query<Stored & { fits: boolean }>(
+			`SELECT e.stream, e.sequence, e.admission, e.hash, e.time_ms, ${fits} AS fits, CASE WHEN ${fits} THEN e.body ELSE '' END AS body
+			FROM events e WHERE ${condition} AND (e.time_ms, e.stream, e.sequence) > ($${n - 2}, $${n - 1}, $${n})
+			ORDER BY e.time_ms, e.stream, e.sequence LIMIT ${sift === undefined ? PAGE : SIFTED_PAGE}`,
 			parameters,
 		);
 		const last = rows.at(-1);
 		if (last === undefined) return;
 		after = [last.time_ms, last.stream, last.sequence];
-		yield rows;
+		yield rows.filter((row) => row.fits);
 	}
 }

@@ -69,6 +69,24 @@ export function conditionOf(filter: TrailFilter, parameters: SqlParameter[]): st
 	return conditions.join(' AND ');
 }
 
+/** Looked through at once, where no index finds what is wanted. */
+export const LOOKED_THROUGH = 20_000;
+
+/**
+ * What indexes find, and what is then sifted out of it: a text stands anywhere in an event, and how a call was decided stands in another event than
+ * how it ended. Whoever sifts looks through {LOOKED_THROUGH} at once, and goes on from there.
+ */
+export function siftOf(filter: TrailFilter): { readonly found: TrailFilter; readonly sift?: TrailFilter } {
+	const { text, decision, ...rest } = filter;
+	const isPaired = decision !== undefined && filter.outcome !== undefined;
+	const found = decision === undefined || isPaired ? rest : { ...rest, decision };
+	if (text === undefined && !isPaired) return { found };
+	return {
+		found,
+		sift: { ...(text === undefined ? {} : { text }), ...(isPaired ? { decision, outcome: filter.outcome } : {}) },
+	};
+}
+
 function decisionCondition(of: string, decision: string, word: (text: string) => string): string {
 	if (decision === 'budgetExceeded') return `(${of}.decision = 'budgetExceeded' OR ${of}.admission = 'budgetExceeded')`;
 	return `(${of}.decision = ${word(decision)} AND ${of}.admission NOT IN ('budgetExceeded', 'unclaimable'))`;

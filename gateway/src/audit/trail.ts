@@ -3,7 +3,7 @@ import type { Sql, SqlParameter } from '../store/sql.ts';
 import type { CheckpointKey } from './checkpoint.ts';
 import { type CountOptions, countOverTime, type CountsOverTime } from './counts.ts';
 import { type EntryPage, readEntries } from './entries.ts';
-import { conditionOf, type Cursor, readCursor, type TrailFilter, writeCursor } from './filter.ts';
+import { conditionOf, type Cursor, LOOKED_THROUGH, readCursor, siftOf, type TrailFilter, writeCursor } from './filter.ts';
 import { type EventRecord, RECORD_COLUMNS, type RecordedEvent, recordedEvent } from './recorded-event.ts';
 import { follow, headsNow } from './tail.ts';
 import { type VerifyReport, verifyTrail } from './verify.ts';
@@ -14,7 +14,7 @@ export type { RecordedEvent } from './recorded-event.ts';
 export type { VerifyReport } from './verify.ts';
 
 export interface EventPage {
-	/** Newest first. Where a text is looked for, there may be fewer than wanted, or none, and still a next page. */
+	/** Newest first. Where it has to be sifted, there may be fewer than wanted, or none, and still a next page. */
 	readonly events: RecordedEvent[];
 	/** The cursor of the next page; absent on the last. */
 	readonly next?: string;
@@ -38,24 +38,23 @@ export interface Trail {
 }
 
 const MAX_OF_CALL = 1_000;
-const LOOKED_THROUGH = 20_000;
 const NEWEST_FIRST = 'e.time_ms DESC, e.stream DESC, e.sequence DESC';
 
 /** @param checkpointKeys whose checkpoints count in `verify` */
 export function createTrail(sql: Sql, checkpointKeys: readonly CheckpointKey[] = []): Trail {
 	const trail: Trail = {
-		async search({ text, ...filter }, { limit, cursor }) {
+		async search(filter, { limit, cursor }) {
 			const parameters: SqlParameter[] = [];
-			let condition = conditionOf(filter, parameters);
+			const { found, sift } = siftOf(filter);
+			let condition = conditionOf(found, parameters);
 			const compare = (operator: '<' | '>=', { timeMs, stream, sequence }: Cursor) => {
 				const n = parameters.push(timeMs, stream, sequence);
 				condition += ` AND (e.time_ms, e.stream, e.sequence) ${operator} ($${n - 2}, $${n - 1}, $${n})`;
 			};
 			if (cursor !== undefined) compare('<', readCursor(cursor));
-			// No index finds a text: one page looks through so many events, and the next goes on from there.
-			const end = text === undefined ? undefined : await placeOfEvent(sql, condition, parameters, LOOKED_THROUGH);
+			const end = sift === undefined ? undefined : await placeOfEvent(sql, condition, parameters, LOOKED_THROUGH);
 			if (end !== undefined) compare('>=', end);
-			if (text !== undefined) condition += ` AND ${conditionOf({ text }, parameters)}`;
+			if (sift !== undefined) condition += ` AND ${conditionOf(sift, parameters)}`;
 			// The limit stands in the statement itself, so that the planner knows how few rows are wanted.
 			const rows = await sql.query<EventRecord>(
 				`SELECT ${RECORD_COLUMNS} FROM events e WHERE ${condition} ORDER BY ${NEWEST_FIRST} LIMIT ${limit + 1}`,

@@ -84,14 +84,18 @@ try {
 	const database = values.embedded ? embedded(t) : await onServer(endings);
 	const sql = await database.open();
 	const beganMs = performance.now();
+	let told = 0;
 	const written = await seedTrail(sql, {
 		events,
 		days,
 		seed,
 		nowMs: Math.floor(sql.nowMs()),
-		onProgress: (count) => count % 100_000 === 0 && console.error(`${count} events`),
+		onProgress: (count) => {
+			if (Math.floor(count / 100_000) > Math.floor(told / 100_000)) console.error(`${count} events`);
+			told = count;
+		},
 	});
-	await sql.query('VACUUM ANALYZE events');
+	await sql.query('ANALYZE events');
 	console.log(`${written} events of ${days} days written in ${((performance.now() - beganMs) / 1000).toFixed(0)} s, ${database.driver}`);
 	const built = await build(t, { database });
 	await measure(built);

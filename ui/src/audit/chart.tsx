@@ -52,7 +52,7 @@ export function Chart({ query, edition, by, bars, onBy, onWord, onSpan }: ChartP
 					{data !== undefined && data.series.length === 0 && <li className={classes['dim']}>Nothing to count.</li>}
 				</ul>
 				<span className={classes['readout']} aria-live="off">
-					{hovered?.says ?? (counts?.isAll === false ? `the newest ${counts.total.toLocaleString()} that fit` : '')}
+					{hovered?.says ?? (counts?.isAll === false ? `the newest ${counts.total.toLocaleString()}; older ones are not counted` : '')}
 				</span>
 			</div>
 			<div className={classes['plot']}>
