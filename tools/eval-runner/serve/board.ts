@@ -17,11 +17,11 @@ interface Row {
 
 /** The parts of the stack as the page shows them: how each is, when that was seen, and what stops and starts it. */
 export class Board {
-	readonly #deployment: Deployment;
+	readonly #deployment: Pick<Deployment, 'stop' | 'start'>;
 	readonly #onChange: () => void;
 	readonly #rows: ReadonlyMap<string, Row>;
 
-	constructor(deployment: Deployment, onChange: () => void) {
+	constructor(deployment: Pick<Deployment, 'parts' | 'stop' | 'start'>, onChange: () => void) {
 		this.#deployment = deployment;
 		this.#onChange = onChange;
 		this.#rows = new Map(
