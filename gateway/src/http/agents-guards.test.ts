@@ -1,5 +1,7 @@
+import { connect } from 'node:net';
 import t from 'tap';
 import type { JsonObject } from '../domain.ts';
+import { until } from '../../test/until.ts';
 import { call, initialize, listen, ok } from './agents-fixture.ts';
 import { hashOfToken } from './tokens.ts';
 
@@ -211,4 +213,32 @@ t.test('too many calls of one principal are shed as results, a flood before it i
 	hold.resolve();
 	for (const answer of await Promise.all([...held, ...more])) t.equal(answer.status, 200);
 	t.equal((await send('POST', { headers, body: call(9) })).status, 200, 'everything was given back');
+});
+
+t.test('attack 19: bodies that come slowly leave room for the others, and a client that is too slow is cut off', async (t) => {
+	const { begin, send, port, connections, gate } = await listen(t, {
+		deps: { patience: { headersMs: 300, requestMs: 1_000, lookEveryMs: 50 } },
+	});
+	const headers = await begin({ 'x-toolgate-principal': 'bob@example.com' });
+	const began = 'POST /mcp HTTP/1.1\r\nHost: localhost\r\n';
+	const answers: string[] = [];
+	const slow = (text: string, n: number) => {
+		const socket = connect(port, '127.0.0.1').on('error', () => {});
+		socket.write(text);
+		answers[n] = '';
+		socket.on('data', (chunk: Buffer) => (answers[n] += chunk.toString()));
+		return new Promise<void>((resolve) => socket.once('close', () => resolve()));
+	};
+	const ends = Array.from({ length: 100 }, (_, n) => slow(`${began}Content-Type: application/json\r\nContent-Length: 4194304\r\n\r\n{`, n));
+	ends.push(slow(`${began}X-A: b\r\n`, 100));
+	await until('one principal to have no more room', () =>
+		answers.some((text) => /^HTTP\/1\.1 429 [\s\S]*of alice@example\.com/.test(text)),
+	);
+	t.equal((await send('POST', { headers, body: call(1) })).status, 200, 'another one is served meanwhile');
+	await Promise.all(ends);
+	t.match(answers[100], /^HTTP\/1\.1 408/, 'slow headers');
+	t.ok(answers.slice(0, 100).filter((text) => text.startsWith('HTTP/1.1 408')).length >= 16, 'slow bodies');
+	t.equal(gate.calls.length, 1);
+	t.equal((await send('POST', { body: initialize() })).status, 200, 'and the room is given back');
+	await until('every connection to be gone', async () => (await connections()) === 0);
 });

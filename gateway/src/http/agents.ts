@@ -16,6 +16,7 @@ export interface AgentsDeps {
 	readonly hasUpstream: (name: string) => boolean;
 	readonly authenticate: Authenticate;
 	readonly limits: { readonly bodyBytes: number; readonly callsPerPrincipal: number };
+	readonly patience?: typeof PATIENCE;
 	/** Routes that stand outside the guards of `/mcp`, each with a proof of its own: signed callbacks. */
 	readonly callbacks?: (app: FastifyInstance) => void;
 	readonly onFault: (error: unknown) => void;
@@ -23,9 +24,10 @@ export interface AgentsDeps {
 
 const MAX_REQUESTS = 4_096;
 const MAX_BODY_BYTES_AT_ONCE = 256 * 1024 * 1024;
-/** A client that sends its headers or its body slower than this is cut off. */
-const HEADERS_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 30_000;
+/** Of one principal: a quarter of all, or two bodies where those may be that large. */
+const MAX_OWN_BODY_BYTES_AT_ONCE = MAX_BODY_BYTES_AT_ONCE / 4;
+/** A client that sends its headers or its whole request slower than this is cut off. */
+const PATIENCE = { headersMs: 10_000, requestMs: 30_000, lookEveryMs: 2_000 };
 const KEEP_ALIVE_MS = 72_000;
 const CLOSE_IDLE_EVERY_MS = 50;
 
@@ -40,11 +42,12 @@ interface Admitted {
  * → size (413) and type (415) → authentication (401) → flood control (429) → strict JSON (400) → its era's endpoint.
  */
 export function buildAgentsListener(deps: AgentsDeps): FastifyInstance {
+	const { headersMs, requestMs, lookEveryMs } = deps.patience ?? PATIENCE;
 	const app = fastify({
 		bodyLimit: deps.limits.bodyBytes,
-		requestTimeout: REQUEST_TIMEOUT_MS,
+		requestTimeout: requestMs,
 		keepAliveTimeout: KEEP_ALIVE_MS,
-		http: { headersTimeout: HEADERS_TIMEOUT_MS },
+		http: { headersTimeout: headersMs, connectionsCheckingInterval: lookEveryMs },
 		forceCloseConnections: 'idle',
 		exposeHeadRoutes: false,
 		routerOptions: { maxParamLength: 64 },
@@ -73,6 +76,7 @@ function mcpRoutes(app: FastifyInstance, deps: AgentsDeps): void {
 	const flood = new FloodControl({
 		requestsPerPrincipal: limits.callsPerPrincipal * 4,
 		requests: MAX_REQUESTS,
+		bodyBytesPerPrincipal: Math.max(MAX_OWN_BODY_BYTES_AT_ONCE, 2 * limits.bodyBytes),
 		bodyBytes: MAX_BODY_BYTES_AT_ONCE,
 	});
 	const admitted = new WeakMap<FastifyRequest, Admitted>();
