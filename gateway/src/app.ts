@@ -163,7 +163,7 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 		ageMs: config.limits.sessionAgeHours * 3_600_000,
 	};
 	const mcp = new McpEndpoint({
-		gate: createGate({ ...deps, capabilities, upstreams }),
+		gate: createGate({ ...deps, input, capabilities, upstreams }),
 		sessions: sessionLimits,
 		sessionStore: new SqlSessionStore(store, sessionLimits),
 		keys,

@@ -84,6 +84,7 @@ function harness(script: Script) {
 					patterns: {},
 					mayJudgeResults: false,
 					list: () => (steps.push('list'), script.hasAccess ?? true),
+					lister: () => t.fail('a call decides no list') as never,
 					call: () => (steps.push('call'), decisions.shift() ?? allow),
 					result: () => {
 						steps.push('result');

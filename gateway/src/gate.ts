@@ -4,7 +4,7 @@ import type { DecidedRequest, Item, JsonObject, Outcome, Tool } from './domain.t
 import { PolicyError, ToolGateError } from './errors.ts';
 import { callEnded, type CallEnded } from './http/metrics.ts';
 import { isObject } from './json-object.ts';
-import { type Known, type ListMethod, listOffered } from './list-offered.ts';
+import { type Known, type ListMethod, listOffered, type ListOfferedDeps } from './list-offered.ts';
 import type { AgentSession, Gate, KeptWishes } from './mcp/exchange.ts';
 import { relayRequest } from './relay-request.ts';
 import { answerable } from './input-required.ts';
@@ -15,6 +15,7 @@ import { isWithoutText } from './without-text.ts';
 import { wrapResult } from './wrap-uris.ts';
 
 export interface GateDeps extends PathDeps {
+	readonly input: PathDeps['input'] & ListOfferedDeps['input'];
 	readonly capabilities: Capabilities;
 	readonly upstreams: Upstreams;
 }

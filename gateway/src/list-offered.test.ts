@@ -35,12 +35,13 @@ function deps(tools: readonly Tool[], isVisible: (tool: string) => boolean = () 
 				revision: 'r',
 				patterns: {},
 				mayJudgeResults: false,
-				list: (input: JsonObject) => isVisible(input['tool'] as string),
+				list: () => t.fail('lists are decided together') as never,
+				lister: () => (own: JsonObject) => isVisible(own['tool'] as string),
 				call: () => t.fail('a list decides nothing else') as never,
 				result: () => t.fail('a list decides nothing else') as never,
 			}),
 		},
-		input: { list: (_caller, { name }) => ({ tool: name }) },
+		input: { shared: () => ({}), own: ({ name }) => ({ tool: name }) },
 	};
 }
 

@@ -26,7 +26,7 @@ export interface ListOfferedDeps {
 	readonly capabilities: { list(method: ListMethod, upstream: string | undefined): Known };
 	/** @throws {PolicyError} there is no valid bundle. */
 	readonly policy: { judge(): Judge };
-	readonly input: { list(caller: Caller, capability: Tool | Item): JsonObject };
+	readonly input: { shared(caller: Caller): JsonObject; own(capability: Tool | Item): JsonObject };
 }
 
 /** Most lists fit one page: few clients ask for the next one. */
@@ -46,11 +46,11 @@ export function listOffered(
 ): JsonObject {
 	const { member, key } = LISTS[method];
 	const { offered, staleUpstreams } = deps.capabilities.list(method, upstream);
-	const judge = deps.policy.judge();
+	const isGranted = deps.policy.judge().lister(deps.input.shared(caller));
 	const page: JsonObject[] = [];
 	let nextCursor: string | undefined;
 	let last: Tool | Item | undefined;
-	const isListed = (one: Tool | Item) => one.quarantine === undefined && judge.list(deps.input.list(caller, one));
+	const isListed = (one: Tool | Item) => one.quarantine === undefined && isGranted(deps.input.own(one));
 	for (let at = startOf(params['cursor'], offered, isListed); at < offered.length; at++) {
 		const one = offered[at] as Tool | Item;
 		if (!isListed(one)) continue;

@@ -15,6 +15,7 @@ import { objectText, termText } from './input-text.ts';
 import { meter } from './metering/meter.ts';
 import { type DataImage, fuelExport, ModuleAbort, OpaInstance, outOfMemoryMessage, requireOpaModule } from './opa-instance.ts';
 import { fromText, toJson, toText } from './rego-value.ts';
+import { InputText } from './shared-input.ts';
 
 export type EvaluatorOptions = {
 	/** What the policy may call besides what is native to its module. Default: everything in `builtins/`. */
@@ -171,8 +172,9 @@ export class Evaluator {
 	resultSet(input: unknown, entrypoint: string | number): unknown[] {
 		const id = typeof entrypoint === 'number' ? entrypoint : this.#entrypointIds.get(entrypoint);
 		if (id === undefined || !(id in this.entrypoints)) throw new BadInput(`the policy has no entrypoint ${JSON.stringify(entrypoint)}`);
-		const text = input === undefined ? undefined : this.#inputText(input, 'input');
-		this.#evaluation = new Evaluation(input);
+		const isText = input instanceof InputText;
+		const text = input === undefined ? undefined : isText ? input.text : this.#inputText(input, 'input');
+		this.#evaluation = new Evaluation(isText ? input.shared : input);
 		return this.#guard(this.#fuel, (instance) => parseResultSet(instance.evaluate(text, id)));
 	}
 

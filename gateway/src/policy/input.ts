@@ -42,18 +42,30 @@ const texts = (from: JsonObject, ...keys: string[]): JsonObject =>
 
 /** The input document, version 1 (`policy/schemas/input.json`). Time is in it, so that a decision can be repeated. */
 export function createInput({ nowMs, environment }: InputDeps) {
-	/** What `list` sees, for the list and before every call alike: nothing of session or arguments. */
-	function list({ principal, agent }: Caller, capability: Tool | Item): JsonObject {
+	const ofCapabilities = new WeakMap<Tool | Item, JsonObject>();
+
+	/** What `list` sees of the caller, whatever is asked for. */
+	function shared({ principal, agent }: Caller): JsonObject {
 		return {
 			version: 1,
 			principal: { id: principal.id, kind: principal.kind, groups: [...principal.groups], claims: principal.claims },
 			agent: { ...agent },
-			server: { name: capability.upstream },
-			...subjectOf(capability),
 			time: timeInput(Math.floor(nowMs())),
 			environment,
 		};
 	}
+
+	/** What `list` sees of the thing, whoever asks: the same object each time. */
+	function own(capability: Tool | Item): JsonObject {
+		const known = ofCapabilities.get(capability);
+		if (known !== undefined) return known;
+		const made = { server: { name: capability.upstream }, ...subjectOf(capability) };
+		ofCapabilities.set(capability, made);
+		return made;
+	}
+
+	/** What `list` sees, for the list and before every call alike: nothing of session or arguments. */
+	const list = (caller: Caller, capability: Tool | Item): JsonObject => ({ ...shared(caller), ...own(capability) });
 
 	function call(request: DecidedRequest, capability: Tool | Item, argumentsDigest: string, releases: readonly Release[]): JsonObject {
 		const { caller, message } = request;
@@ -72,7 +84,7 @@ export function createInput({ nowMs, environment }: InputDeps) {
 		};
 	}
 
-	return { list, call };
+	return { list, shared, own, call };
 }
 
 /** An input by hand, with what every input has filled in where it was left out. */

@@ -5,6 +5,7 @@ import { PolicyError } from '../errors.ts';
 import type { Entrypoint } from './bundle.ts';
 import type { Evaluator } from './evaluator.ts';
 import { EvaluationError } from './evaluation-error.ts';
+import { type InputText, SharedInput } from './shared-input.ts';
 import type { Pattern } from './patterns.ts';
 
 /** What the policy answers under exactly one bundle revision. Every method throws {PolicyError} when it can't decide. */
@@ -16,6 +17,8 @@ export interface Judge {
 	readonly mayJudgeResults: boolean;
 	/** May this principal see and reach the tool at all. */
 	list(input: JsonObject): boolean;
+	/** The same for many inputs of which only some members differ: what they share is written once, and the own members of each once for all times. */
+	lister(shared: JsonObject): (own: JsonObject) => boolean;
 	call(input: JsonObject): DecisionDocument;
 	/** `input.result` is the result object; only `allow` (with redactions) or `deny` (withhold). */
 	result(input: JsonObject): DecisionDocument;
@@ -50,6 +53,15 @@ export class EvaluatorJudge implements Judge {
 	}
 
 	list(input: JsonObject): boolean {
+		return this.#isListed(input);
+	}
+
+	lister(shared: JsonObject): (own: JsonObject) => boolean {
+		const prepared = orPolicyError(() => new SharedInput(shared));
+		return (own) => this.#isListed(orPolicyError(() => prepared.with(own)));
+	}
+
+	#isListed(input: JsonObject | InputText): boolean {
 		const answer = this.#ask('toolgate/decision/list', input);
 		if (typeof answer !== 'boolean') throw new PolicyError('toolgate/decision/list answered neither true nor false');
 		return answer;
@@ -76,12 +88,16 @@ export class EvaluatorJudge implements Judge {
 		);
 	}
 
-	#ask(entrypoint: Entrypoint, input: JsonObject): unknown {
-		try {
-			return this.#evaluator.evaluate(input, entrypoint);
-		} catch (error) {
-			if (!(error instanceof EvaluationError)) throw error;
-			throw new PolicyError(error.rule === undefined ? error.message : `${error.message} (in ${error.rule})`, { cause: error });
-		}
+	#ask(entrypoint: Entrypoint, input: JsonObject | InputText): unknown {
+		return orPolicyError(() => this.#evaluator.evaluate(input, entrypoint));
+	}
+}
+
+function orPolicyError<T>(step: () => T): T {
+	try {
+		return step();
+	} catch (error) {
+		if (!(error instanceof EvaluationError)) throw error;
+		throw new PolicyError(error.rule === undefined ? error.message : `${error.message} (in ${error.rule})`, { cause: error });
 	}
 }
