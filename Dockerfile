@@ -5,9 +5,15 @@ COPY package.json package-lock.json ./
 # No scripts: what production needs has none, and the Node.js of this image is the one that runs.
 RUN npm ci --omit=dev --ignore-scripts && npm cache clean --force
 
-# What only the demo's parts import.
+# Without what only the demo's parts import, and what those need. Types and source maps are for whoever builds.
 FROM dependencies AS gateway-dependencies
-RUN rm -rf node_modules/stripe node_modules/@anthropic-ai node_modules/@modelcontextprotocol node_modules/@open-policy-agent
+RUN npm uninstall --omit=dev --ignore-scripts --no-audit --no-fund \
+		stripe zod @anthropic-ai/sdk @modelcontextprotocol/client @modelcontextprotocol/sdk @modelcontextprotocol/server @open-policy-agent/opa-wasm \
+	&& npm cache clean --force \
+	&& find node_modules -type f \( -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' -o -name '*.map' \) -delete
+
+FROM dependencies AS demo-dependencies
+RUN find node_modules -type f \( -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' -o -name '*.map' \) -delete
 
 # The pages that the gateway serves: built with the dev dependencies, which stay behind.
 FROM node:26-bookworm-slim AS pages
@@ -42,7 +48,7 @@ CMD ["serve"]
 FROM node:26-bookworm-slim AS demo
 ENV NODE_ENV=production
 WORKDIR /app
-COPY --from=dependencies /app/node_modules node_modules
+COPY --from=demo-dependencies /app/node_modules node_modules
 COPY package.json ./
 COPY tools tools
 USER node
