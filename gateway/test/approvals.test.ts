@@ -131,6 +131,43 @@ t.test('[approvals.lark-restart] a card ends wherever its approval is decided, a
 	t.match(await payments.ledger(), { refunds: 0 });
 });
 
+t.test('[approvals.lark-faults] a Lark that is slow, repeats itself, comes too late or is down neither blocks nor grants', async (t) => {
+	const policy = await policyVariant(t);
+	const gateway = await build(t, { lark: 'approve', config: { policy: { bundle: policy.bundle } } });
+	const { lark, payments } = gateway;
+	const agent = await openAgent(gateway.mcpUrl);
+	await lark.fail({ slowMs: 300, copies: 3 });
+	t.equal((await agent.call('create_refund', REFUND)).word, 'ok');
+	const callbacks = await until('all callbacks', async () => {
+		const [message] = await lark.messages();
+		return message?.callbacks.length === 3 && message.callbacks;
+	});
+	t.same(
+		callbacks.map(({ status }) => status),
+		[200, 401, 401],
+	);
+	t.match(
+		(await gateway.events('&kind=approval')).map(({ message }) => message),
+		[undefined, /repeated/, /repeated/],
+	);
+	t.match(await payments.ledger(), { refunds: 1 });
+
+	await lark.fail({ down: true });
+	const other = { charge: 'ch_alice_1', amount: 100 };
+	const held = agent.call('create_refund', other);
+	await gateway.api('POST', `/api/approvals/${(await waiting(gateway)).id}/approve`);
+	t.equal((await held).word, 'ok', 'the inbox is there without it');
+
+	await policy.change('rules/payments/payments.rego', 'default refund_ttl_seconds := 900', 'default refund_ttl_seconds := 1');
+	await until('the new bundle', () => gateway.news.filter((text) => /is active/.test(text)).length === 2);
+	await lark.fail({ lateMs: 2_500 });
+	t.equal((await agent.call('create_refund', { ...other, amount: 50 })).word, 'expired');
+	const late = await until('the late click', async () => (await lark.messages()).at(-1)?.callbacks[0]);
+	t.match(late, { status: 200, response: { toast: { type: 'error', content: /the approval is expired already/ } } });
+	t.match((await gateway.events('&kind=approval')).at(-1), { detail: { by: 'bob@example.com', refused: /expired/ } });
+	t.match(await payments.ledger(), { refunds: 2 });
+});
+
 t.test(
 	'[approvals.callback] a callback that is forged, stale, repeated or from the wrong person decides nothing, and each is in the trail',
 	async (t) => {

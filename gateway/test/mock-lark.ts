@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Test } from 'tap';
 import { type Click, clickEvent, sealCallback } from '../../tools/mock-lark/callback.ts';
 import { buildMockLark } from '../../tools/mock-lark/app.ts';
-import type { Message, Mode } from '../../tools/mock-lark/chat.ts';
+import type { Faults, Message, Mode } from '../../tools/mock-lark/chat.ts';
 
 const secrets = { appId: 'cli_test', appSecret: 'test-secret', verificationToken: 'test-token', encryptKey: '' };
 
@@ -12,6 +12,8 @@ export interface MockLark {
 	/** The `lark` part of a configuration that uses it. */
 	readonly config: Readonly<Record<string, string>>;
 	messages(): Promise<Message[]>;
+	/** From now on: `{}` for none. */
+	fail(faults: Partial<Faults>): Promise<void>;
 	/** Tells it where callbacks go. */
 	callbackUrl: string;
 	/** The headers that prove a body at a time. */
@@ -33,6 +35,14 @@ export async function mockLark(t: Test, mode: Mode, operator = 'ou_bob'): Promis
 			chatId: 'oc_test',
 			verificationToken: secrets.verificationToken,
 			apiBaseUrl: url,
+		},
+		fail: async (faults) => {
+			const { ok, status } = await fetch(`${url}/_faults`, {
+				method: 'POST',
+				headers: { 'content-type': 'application/json' },
+				body: JSON.stringify(faults),
+			});
+			if (!ok) throw new Error(`mock-lark answered ${status}`);
 		},
 		messages: async () => (await fetch(`${url}/_messages`)).json() as Promise<Message[]>,
 		get callbackUrl() {

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import * as lark from '@larksuiteoapi/node-sdk';
+import { until } from '../../gateway/test/until.ts';
 import { LarkChat } from '../localstripe-mcp/chat.ts';
 import { buildMockLark } from './app.ts';
 import { CardError, readCard } from './cards.ts';
@@ -188,6 +189,31 @@ t.test('the mode can be changed, read and reset', async (t) => {
 	await fetch(`${url}/_reset`, { method: 'POST' });
 	t.match(await (await fetch(`${url}/_mode`)).json(), { mode: 'ignore' });
 	t.strictSame(await messages(), []);
+});
+
+t.test('it can be slow, down, late and repeat itself, and a fault that it does not know is named', async (t) => {
+	const { post, client, messages, url } = await start(t, { mode: 'approve' });
+	t.match(await post('/_faults', { asleep: 1 }), {
+		status: 400,
+		json: { msg: /there is no fault "asleep", only slowMs, down, lateMs, copies/ },
+	});
+	t.match(await post('/_faults', { slowMs: -1 }), { status: 400, json: { msg: /slowMs is -1, expected a number/ } });
+	t.match(await post('/_faults', { down: true }), { status: 200, json: { down: true, copies: 1 } });
+	t.equal((await fetch(`${url}/open-apis/im/v1/messages`, { method: 'POST' })).status, 503);
+	t.equal((await fetch(`${url}/_messages`)).status, 200, 'people still see the chat');
+
+	await post('/_faults', { slowMs: 100, lateMs: 100, copies: 2 });
+	const beganMs = performance.now();
+	await sendCard(client, approvalCard('apr_9'));
+	t.ok(performance.now() - beganMs >= 100, 'slow');
+	const [first, second] = await until('both callbacks', async () => {
+		const [message] = await messages();
+		return message !== undefined && message.callbacks.length === 2 && message.callbacks;
+	});
+	t.ok(performance.now() - beganMs >= 200, 'late');
+	t.equal(first?.eventId, second?.eventId, 'the same event, twice');
+	await post('/_reset', {});
+	t.match(await (await fetch(`${url}/_faults`)).json(), { slowMs: 0, down: false, copies: 1 });
 });
 
 t.test('a submit button sends the inputs of its form along', async (t) => {

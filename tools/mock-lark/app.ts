@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { TENANT_KEY, type AppSecrets } from './callback.ts';
 import { CardError, callbackButtons, readCard } from './cards.ts';
-import { Chat, MODES, type Behaviour, type Message, type Mode } from './chat.ts';
+import { Chat, MODES, NO_FAULTS, type Behaviour, type Faults, type Message, type Mode } from './chat.ts';
 import { TenantTokens } from './tokens.ts';
 
 /** Lark's way to refuse: HTTP 400 and `{ code, msg }`. */
@@ -22,16 +23,25 @@ const RECEIVERS: Record<string, RegExp> = {
 	user_id: /^\w+$/,
 	email: /^[^@\s]+@[^@\s]+$/,
 };
+const MAX_FAULT = 600_000;
 const PAGE = readFileSync(new URL('page.html', import.meta.url), 'utf8');
 
 /**
  * A fake Lark. `/open-apis/*` is the part of Lark's API that sends messages and updates cards. For people and tests: `GET /` shows the chat,
- * `GET /_messages`, `GET` and `POST /_mode {mode}`, `POST /_press {messageId, button, typed?}`, `POST /_reset`.
+ * `GET /_messages`, `GET` and `POST /_mode {mode}`, `GET` and `POST /_faults {slowMs?, down?, lateMs?, copies?}`,
+ * `POST /_press {messageId, button, typed?}`, `POST /_reset`.
  */
 export function buildMockLark(behaviour: Behaviour, secrets: AppSecrets): FastifyInstance {
 	const app = fastify({ forceCloseConnections: true });
 	const tokens = new TenantTokens(secrets.appSecret);
 	const chat = new Chat(behaviour, secrets);
+
+	app.addHook('onRequest', async ({ url }) => {
+		if (!url.startsWith('/open-apis/')) return;
+		const { slowMs, down } = chat.faults;
+		if (slowMs > 0) await pause(slowMs);
+		if (down) throw Object.assign(new Error('the fake Lark was told to be down'), { statusCode: 503 });
+	});
 
 	app.post('/open-apis/auth/v3/tenant_access_token/internal', (request) => {
 		const { app_id: id, app_secret: secret } = bodyOf(request);
@@ -85,6 +95,21 @@ export function buildMockLark(behaviour: Behaviour, secrets: AppSecrets): Fastif
 		if (!MODES.includes(mode as Mode)) throw new LarkError(400, `mode is "${String(mode)}", expected one of ${MODES.join(', ')}`);
 		chat.behaviour = { ...chat.behaviour, mode: mode as Mode };
 		return { mode };
+	});
+	app.get('/_faults', () => chat.faults);
+	app.post('/_faults', (request) => {
+		const faults = bodyOf(request);
+		for (const [name, value] of Object.entries(faults)) {
+			const known = NO_FAULTS[name as keyof Faults];
+			if (known === undefined) throw new LarkError(400, `there is no fault "${name}", only ${Object.keys(NO_FAULTS).join(', ')}`);
+			if (typeof value !== typeof known || (typeof value === 'number' && !(value >= 0 && value <= MAX_FAULT)))
+				throw new LarkError(
+					400,
+					`${name} is ${JSON.stringify(value)}, expected ${typeof known === 'number' ? `a number of at most ${MAX_FAULT}` : 'true or false'}`,
+				);
+		}
+		chat.behaviour = { ...chat.behaviour, faults };
+		return chat.faults;
 	});
 	app.post('/_press', async (request) => {
 		const { messageId, button: index, typed } = bodyOf(request);

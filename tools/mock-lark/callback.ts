@@ -73,9 +73,13 @@ export function sealCallback(
 	};
 }
 
-/** Tells the app of a click. Never rejects: a failure is part of the result. */
-export async function sendCallback(url: string, click: Click, secrets: AppSecrets): Promise<CallbackResult> {
-	const eventId = randomBytes(16).toString('hex');
+/** Tells the app of a click. Never rejects: a failure is part of the result. @param eventId of the callback that this one repeats */
+export async function sendCallback(
+	url: string,
+	click: Click,
+	secrets: AppSecrets,
+	eventId: string = randomBytes(16).toString('hex'),
+): Promise<CallbackResult> {
 	const result: CallbackResult = { at: new Date().toISOString(), eventId, operator: click.operator, value: click.value };
 	try {
 		const response = await fetch(url, {

@@ -20,11 +20,25 @@ export type Message = {
 	uuid?: string;
 };
 
-/** The person who answers, and where the answers go. */
-export type Behaviour = { mode: Mode; callbackUrl: string; operator: string };
+/** What is wrong with this Lark, where something is. */
+export type Faults = {
+	/** So long its API takes for each answer. */
+	slowMs: number;
+	/** Its API answers 503. */
+	down: boolean;
+	/** So long the person takes. */
+	lateMs: number;
+	/** How often each callback is delivered, with the same event id. */
+	copies: number;
+};
 
 /** Long enough for the sender to have recorded that the card was sent. */
 const ANSWER_AFTER_MS = 50;
+export const NO_FAULTS: Faults = { slowMs: 0, down: false, lateMs: ANSWER_AFTER_MS, copies: 1 };
+
+/** The person who answers, and where the answers go. */
+export type Behaviour = { mode: Mode; callbackUrl: string; operator: string; faults?: Partial<Faults> };
+
 const MAX_MESSAGES = 500;
 
 /** The chats of the fake Lark: what was posted, and the person who presses buttons. */
@@ -36,6 +50,10 @@ export class Chat {
 	constructor(behaviour: Behaviour, secrets: AppSecrets) {
 		this.behaviour = behaviour;
 		this.#secrets = secrets;
+	}
+
+	get faults(): Faults {
+		return { ...NO_FAULTS, ...this.behaviour.faults };
 	}
 
 	/** Forgets all messages; an answer under way to one of them isn't sent. */
@@ -63,7 +81,7 @@ export class Chat {
 			const decision = this.behaviour.mode === 'reject' ? 'reject' : 'approve';
 			const button = callbackButtons(message.card).find(({ value }) => decides(value, decision));
 			if (button && this.behaviour.mode === 'approve-once') this.behaviour = { ...this.behaviour, mode: 'reject' };
-			if (button) setTimeout(() => void this.press(message, button), ANSWER_AFTER_MS).unref();
+			if (button) setTimeout(() => void this.press(message, button), this.faults.lateMs).unref();
 		}
 		return message;
 	}
@@ -87,12 +105,11 @@ export class Chat {
 		const { callbackUrl, operator } = this.behaviour;
 		const { messageId, chatId } = message;
 		const formValue = isSubmit && message.card ? { ...inputsOf(message.card), ...typed } : undefined;
-		const result = await sendCallback(
-			callbackUrl,
-			{ messageId, chatId, operator, value, ...(name && { name }), ...(formValue && { formValue }) },
-			this.#secrets,
-		);
+		const click = { messageId, chatId, operator, value, ...(name && { name }), ...(formValue && { formValue }) };
+		const result = await sendCallback(callbackUrl, click, this.#secrets);
 		message.callbacks.push(result);
+		for (let copy = 1; copy < this.faults.copies; copy++)
+			message.callbacks.push(await sendCallback(callbackUrl, click, this.#secrets, result.eventId));
 		const answered = (result.response as { card?: { type?: string; data?: unknown } } | undefined)?.card;
 		if (!result.error && answered) {
 			try {

@@ -64,6 +64,9 @@ export class Announcements {
 			} catch (cause) {
 				if (pauseMs === undefined || this.#closing.signal.aborted) return this.#gaveUp(notifier, cause);
 				await pause(pauseMs, undefined, { signal: this.#closing.signal }).catch(() => undefined);
+				// Nobody is asked any more about what was decided meanwhile.
+				const now = await this.#options.read(approval.id);
+				if (now !== undefined && now.state !== 'pending') return;
 			}
 		}
 	}

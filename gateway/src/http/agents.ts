@@ -16,13 +16,15 @@ export interface AgentsDeps {
 	readonly hasUpstream: (name: string) => boolean;
 	readonly authenticate: Authenticate;
 	readonly limits: { readonly bodyBytes: number; readonly callsPerPrincipal: number };
+	/** How slow a client may be. */
 	readonly patience?: typeof PATIENCE;
 	/** Routes that stand outside the guards of `/mcp`, each with a proof of its own: signed callbacks. */
 	readonly callbacks?: (app: FastifyInstance) => void;
 	readonly onFault: (error: unknown) => void;
 }
 
-const MAX_REQUESTS = 4_096;
+/** With room for ten thousand calls that are held while people decide: those cost memory, and no time. */
+const MAX_REQUESTS = 16_384;
 const MAX_BODY_BYTES_AT_ONCE = 256 * 1024 * 1024;
 /** Of one principal: a quarter of all, or two bodies where those may be that large. */
 const MAX_OWN_BODY_BYTES_AT_ONCE = MAX_BODY_BYTES_AT_ONCE / 4;

@@ -7,15 +7,27 @@ export interface LarkSettings {
 	readonly chatId: string;
 	/** Unset: the real Lark. */
 	readonly apiBaseUrl?: string;
+	/** How long one request may take; the SDK would wait for ever. */
+	readonly timeoutMs?: number;
 }
+
+const TIMEOUT_MS = 10_000;
 
 const nothing = () => undefined;
 const SILENT = { error: nothing, warn: nothing, info: nothing, debug: nothing, trace: nothing };
 
 /** Sends a card for each approval with the official SDK, and makes it terminal when the approval ends. */
-export async function createLarkNotifier({ appId, appSecret, chatId, apiBaseUrl }: LarkSettings): Promise<Notifier> {
+export async function createLarkNotifier({
+	appId,
+	appSecret,
+	chatId,
+	apiBaseUrl,
+	timeoutMs = TIMEOUT_MS,
+}: LarkSettings): Promise<Notifier> {
 	// Loaded only where Lark is configured: it is the largest dependency there is.
-	const { Client, Domain, LoggerLevel } = await import('@larksuiteoapi/node-sdk');
+	const { Client, defaultHttpInstance, Domain, LoggerLevel } = await import('@larksuiteoapi/node-sdk');
+	// A redirect would take the app's token to an address that nobody configured.
+	Object.assign(defaultHttpInstance.defaults, { timeout: timeoutMs, maxRedirects: 0 });
 	// The SDK writes to standard output at every level; what goes wrong is thrown, and told once.
 	const client = new Client({
 		appId,
