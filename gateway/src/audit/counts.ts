@@ -23,8 +23,11 @@ export interface CountOptions {
 	readonly bars: number;
 }
 
-/** Of the newest that fit, so many are counted: a chart never costs more, however long the trail. */
-export const MAX_COUNTED = 200_000;
+/**
+ * Of the newest that fit, so many are counted: a chart never costs more, however long the trail. The embedded database does one thing at a time, and
+ * calls would wait for it.
+ */
+const MAX_COUNTED = { pg: 500_000, pglite: 50_000 } as const satisfies Record<Sql['driver'], number>;
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -46,7 +49,12 @@ const VERDICT = {
 const OUTCOME = { condition: `(e.outcome IS NOT NULL AND e.admission <> 'late')`, word: 'e.outcome' };
 
 /** How often each word was said over time, among the newest {MAX_COUNTED} events that fit; where they have to be sifted, among fewer. */
-export async function countOverTime(sql: Sql, filter: TrailFilter, { by, bars }: CountOptions, max = MAX_COUNTED): Promise<CountsOverTime> {
+export async function countOverTime(
+	sql: Sql,
+	filter: TrailFilter,
+	{ by, bars }: CountOptions,
+	max: number = MAX_COUNTED[sql.driver],
+): Promise<CountsOverTime> {
 	const parameters: SqlParameter[] = [];
 	const { condition, word } = by === 'verdict' ? VERDICT : OUTCOME;
 	const { found, sift } = siftOf(filter);

@@ -33,6 +33,9 @@ export function Chain() {
 		<div className={classes['chain']} aria-label="Chain" role="status">
 			{status !== undefined && <Says status={status} />}
 			{work.problem !== undefined && <span className={classes['bad']}>Not verified: {work.problem}.</span>}
+			<span className={classes['hints']}>
+				<kbd>j</kbd> <kbd>k</kbd> next, previous · <kbd>Enter</kbd> story · <kbd>Esc</kbd> back · <kbd>/</kbd> filter
+			</span>
 			<Button size="compact-xs" variant="subtle" loading={work.isVerifying} onClick={() => void verify()}>
 				Verify now
 			</Button>

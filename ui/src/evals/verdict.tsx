@@ -1,4 +1,5 @@
 import { Alert, Table } from '@mantine/core';
+import type { Miss } from '../../../tools/eval-runner/expect.ts';
 import type { EvalCase } from '../../../tools/eval-runner/suite.ts';
 import type { RunView } from '../../../tools/eval-runner/serve/view.ts';
 import { Visible } from '../text/visible.tsx';
@@ -30,19 +31,15 @@ export function Verdict({ expected, run }: { readonly expected: EvalCase; readon
 				</Table.Thead>
 				<Table.Tbody>
 					{expectationsOf(expected).map(([what, wanted]) => {
-						const missed = run?.misses.filter((miss) => miss.what === what || miss.what.startsWith(`${what}.`)) ?? [];
+						const missed = seenOf(what, run?.misses ?? []);
 						return (
 							<Table.Tr key={what}>
 								<Table.Th>{what}</Table.Th>
 								<Table.Td>
-									{wanted.map((line, place) => (
-										<div key={place}>
-											<Visible text={line} />
-										</div>
-									))}
+									<Lines texts={wanted} />
 								</Table.Td>
 								<Table.Td c={missed.length > 0 ? 'red' : isOver ? 'green' : 'dimmed'}>
-									{missed.length > 0 ? <Visible text={`✘ ${missed.map(({ seen }) => seen).join('; ')}`} /> : isOver ? '✓ the same' : '–'}
+									{missed.length > 0 ? <Lines texts={missed.map((seen) => `✘ ${seen}`)} /> : isOver ? '✓ the same' : '–'}
 								</Table.Td>
 							</Table.Tr>
 						);
@@ -51,6 +48,23 @@ export function Verdict({ expected, run }: { readonly expected: EvalCase; readon
 			</Table>
 		</>
 	);
+}
+
+function Lines({ texts }: { readonly texts: readonly string[] }) {
+	return texts.map((text, place) => (
+		<div key={place}>
+			<Visible text={text} />
+		</div>
+	));
+}
+
+/** What was seen instead, each once: `ledger.refunds` is told as `refunds 1`. */
+function seenOf(what: string, misses: readonly Miss[]): string[] {
+	const texts = misses.flatMap((miss) => {
+		if (miss.what === what) return [miss.seen];
+		return miss.what.startsWith(`${what}.`) ? [`${miss.what.slice(what.length + 1)} ${miss.seen}`] : [];
+	});
+	return [...new Set(texts)];
 }
 
 function expectationsOf({

@@ -3,7 +3,7 @@ import { useEffect, useState } from 'react';
 import { get } from '../api/http.ts';
 import type { Approval, ApprovalContext, Session } from '../api/types.ts';
 import { BackIcon } from '../shell/icons.tsx';
-import { navigate } from '../shell/location.ts';
+import { followsInPage, navigate } from '../shell/location.ts';
 import { useNow } from '../text/clock.ts';
 import { Copyable } from '../text/copyable.tsx';
 import { Moment } from '../text/moment.tsx';
@@ -123,6 +123,13 @@ function Ids({ approval }: { readonly approval: Approval }) {
 						<dd>
 							<Copyable text={value} />
 						</dd>
+						{name === 'call' && (
+							<dd>
+								<a href={`/audit/calls/${value}`} onClick={followsInPage(`/audit/calls/${value}`)}>
+									in the trail
+								</a>
+							</dd>
+						)}
 					</div>
 				),
 			)}
