@@ -116,6 +116,11 @@ t.test('attack 27: the secrets of the demo serve the demo, on loopback or where 
 		message: /public secrets of the demo in lark: set appSecret and verificationToken of your own/,
 	});
 	t.ok(load(`${demo.replace('demo-secret', 'own')}${wide}auth: { mode: token }`).load());
+	t.throws(load('people: { a@x.org: { larkOpenId: ou_1 }, b@x.org: { larkOpenId: ou_1 } }').load, {
+		code: 'CONFIG',
+		message: 'people.b@x.org: a@x.org has the larkOpenId ou_1 already',
+	});
+	t.throws(load('people: { "*@x.org": { larkOpenId: ou_1 } }').load, { code: 'CONFIG', message: /larkOpenId is for one person/ });
 	t.throws(load('', { TOOLGATE_OPERATOR_TOKEN: 'secret' }).load, { code: 'CONFIG', message: /operator.*6 characters/ });
 	t.throws(load('', { TOOLGATE_KEY: 'secret' }).load, { code: 'CONFIG', message: /TOOLGATE_KEY: expected 64 hex digits/ });
 });

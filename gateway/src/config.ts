@@ -276,7 +276,7 @@ export function loadConfig(file?: string, environment: Readonly<Record<string, s
 const placeOf = (checkpoints: string | undefined, absolute: (relative: string) => string): { checkpoints?: string } =>
 	checkpoints === undefined ? {} : { checkpoints: /^https?:/.test(checkpoints) ? checkpoints : absolute(checkpoints) };
 
-function refuseUnsafe({ auth, listen, lark, key }: Config): void {
+function refuseUnsafe({ auth, listen, lark, people, key }: Config): void {
 	// The people listener demands the operator token wherever it is bound.
 	if (!isLoopback(listen.agents.host) && auth.mode === 'none' && !auth.allowUnauthenticated) {
 		throw new ToolGateError(
@@ -290,8 +290,21 @@ function refuseUnsafe({ auth, listen, lark, key }: Config): void {
 			`listen.agents binds ${listen.agents.host}, wider than loopback, with the public secrets of the demo in lark: set appSecret and verificationToken of your own`,
 		);
 	}
+	refuseSharedOpenIds(people);
 	if (key !== undefined && !/^[0-9a-f]{64}$/i.test(key))
 		throw new ToolGateError('CONFIG', 'TOOLGATE_KEY: expected 64 hex digits (32 bytes)');
+}
+
+/** A click in Lark is one person's. */
+function refuseSharedOpenIds(people: Config['people']): void {
+	const owners = new Map<string, string>();
+	for (const [id, { larkOpenId }] of Object.entries(people)) {
+		if (larkOpenId === undefined) continue;
+		if (id.includes('*')) throw new ToolGateError('CONFIG', `people.${id}: larkOpenId is for one person, not for a pattern`);
+		const owner = owners.get(larkOpenId);
+		if (owner !== undefined) throw new ToolGateError('CONFIG', `people.${id}: ${owner} has the larkOpenId ${larkOpenId} already`);
+		owners.set(larkOpenId, id);
+	}
 }
 
 function deepFreeze<T>(value: T): T {
