@@ -43,6 +43,8 @@ export async function startUpstream(onCall: (turn: string) => Promise<void>): Pr
 		// A gateway that is killed breaks its requests off.
 		serve(request, response).catch(() => response.destroy());
 	});
+	// On a busy machine a connection would be closed just as the next call is sent on it; that is for the tests of faults.
+	server.keepAliveTimeout = 600_000;
 	await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 	return {
 		url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`,

@@ -292,6 +292,31 @@ t.test('two people at the same moment: one decision; decide and expire never bot
 	}),
 );
 
+t.test('an approval that expires while it is claimed, in another process, is either used or expired', (t) =>
+	eachStore(t, async (t, database) => {
+		const replicas = [await aReplica(t, database), await aReplica(t, database)] as const;
+		const [one, other] = replicas;
+		const admission = await anAdmission(t, one);
+		for (let round = 0; round < 10; round++) {
+			const { id, callId } = await opened(one, aWish({ argumentsDigest: `c${round}` }));
+			await one.approvals.decide(approve(id));
+			const [{ kind }] = await Promise.all([
+				admission.admit({
+					event: anEvent({ callId, approvalId: id }),
+					charges: [],
+					claim: { approvalId: id, sentDigest: 'sent', definitionDigest: 'definition' },
+				}),
+				other.sql.query('UPDATE approvals SET expires_at = clock_timestamp() WHERE id = $1', [id]).then(() => other.approvals.sweep()),
+			]);
+			await one.approvals.sweep();
+			const state = (await one.approvals.get(id))!.state;
+			t.equal(state, kind === 'granted' ? 'dispatched' : 'expired', `round ${round}: ${kind}`);
+			t.same(await readWords(one.sql, id), kind === 'granted' ? ['approved'] : ['approved', 'expired']);
+		}
+		await readChain(t, one.sql);
+	}),
+);
+
 /** An approval that nobody waits for. */
 async function opened({ approvals, announced }: Replica, wish: ApprovalWish): Promise<ApprovalView> {
 	const gone = new AbortController();
@@ -368,6 +393,10 @@ t.test('what has changed since asks anew: requirements, definition, sent argumen
 		await announced.next();
 		const same = approvals.hold(aWish({ requirements: [{ rule: 'r', approvers: ['group:a', 'group:b'], quorum: 1, ttlSeconds: 30 }] }));
 		const { id } = (await approvals.list({ isOpen: true }))[0]!;
+		await until('both to wait', async () => {
+			const asked = await replica.sql.query(`SELECT FROM events WHERE approval_id = $1 AND kind = 'decision'`, [id]);
+			return asked.length === 2;
+		});
 		await approvals.decide({ id, approver: { id: 'x@example.com', groups: ['a'] }, decision: 'reject', via: 'inbox' });
 		t.match(
 			await Promise.all([held, same]),
