@@ -14,7 +14,7 @@ import { namedPatterns, patternsOf } from '../policy/patterns.ts';
 import { SIGNATURES_FILE } from '../policy/signatures.ts';
 import { verificationOf } from '../policy/sources/policy-source.ts';
 import { CommandFailure } from './command-failure.ts';
-import { paintWord, safe } from './terminal.ts';
+import { jsonText, paintWord, safe } from './terminal.ts';
 
 interface DecisionOptions {
 	readonly bundle?: string;
@@ -36,7 +36,7 @@ export function decisionCommands(): Command[] {
 			.option('--json', 'as JSON')
 			.action(async (file: string, options: DecisionOptions) => {
 				const explanation = await decide(file, options);
-				if (options.json) console.log(JSON.stringify(explanation, undefined, 2));
+				if (options.json) console.log(jsonText(explanation, 2));
 				else console.log(show(explanation).map(safe).join('\n').replace(/^\S+/, paintWord));
 				const { hasAccess, document, result } = explanation;
 				if (!hasAccess || document.verdict === 'deny' || result?.verdict === 'deny') process.exitCode = 1;
