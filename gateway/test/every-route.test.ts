@@ -231,9 +231,9 @@ t.test(
 		}
 		const before = await intentsOf(gateway);
 		for (const { method, path } of [...routesOf(gateway.gateway.people), ...routesOf(gateway.gateway.agents)]) {
-			if (path.startsWith('/mcp') || method === 'HEAD') continue; // HEAD is GET without its body
+			if (path.startsWith('/mcp')) continue;
 			const address = (path.startsWith('/lark') || path === '/healthz' ? mcpUrl.slice(0, -'/mcp'.length) : peopleUrl) + path;
-			const isGet = method === 'GET';
+			const isGet = method === 'GET' || method === 'HEAD';
 			const response = await fetch(address, {
 				method,
 				headers: { authorization: `Bearer ${OPERATOR_TOKEN}`, ...(isGet ? {} : { 'content-type': 'application/json' }) },

@@ -26,6 +26,8 @@ export async function sendEvents(
 		'cache-control': 'no-store',
 		'x-accel-buffering': 'no',
 	});
+	// Who asks for the head alone would wait for ever.
+	if (reply.request.method === 'HEAD') return void raw.end();
 	raw.write(': stream\n\n');
 	raw.once('close', () => stop.abort());
 	const keepAlive = async () => {
