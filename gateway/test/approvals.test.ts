@@ -282,12 +282,20 @@ t.test(
 		const database = embedded(t);
 		const config = { approvals: { holdSeconds: 1 } };
 		const first = await build(t, { database, config });
-		const pending = await (await openAgent(first.mcpUrl)).call('create_refund', REFUND);
+		const agent = await openAgent(first.mcpUrl);
+		const pending = await agent.call('create_refund', REFUND);
 		t.equal(pending.word, 'approval_pending', pending.text);
 		t.match(pending.message, {
 			result: { _meta: { 'dev.toolgate/decision': { approvalUrl: /^http:\/\/people\.example\/approvals\//, retryAfterMs: Number } } },
 		});
 		const [{ id }] = (await open(first)) as [ApprovalView];
+		const params = { name: 'create_refund', arguments: REFUND, _meta: { progressToken: 'mine' } };
+		const told = await post(
+			first.mcpUrl,
+			{ jsonrpc: '2.0', id: 9, method: 'tools/call', params },
+			{ 'mcp-session-id': agent.sessionId, accept: 'application/json, text/event-stream' },
+		);
+		t.match(told.text, /"progressToken":"mine","progress":-1,"message":"create_refund waits for a person.*approval_pending/s);
 		await first.close();
 
 		const second = await build(t, { database, config, payments: first.payments });
@@ -295,6 +303,7 @@ t.test(
 		t.equal((await (await openAgent(second.mcpUrl)).call('create_refund', REFUND)).word, 'ok');
 		t.match(await second.payments.ledger(), { refunds: 1 });
 		t.same(await second.traces('&tool=create_refund'), [
+			'create_refund → approvalRequired → approval_pending',
 			'create_refund → approvalRequired → approval_pending',
 			'create_refund → approvalRequired → approved → ok',
 		]);

@@ -6,6 +6,7 @@ import { approvalEvent } from './approval-event.ts';
 import type { ApprovalEntry, ApprovalLedger } from './approval-ledger.ts';
 import { openAnswer } from './replay.ts';
 import { changedSince, releasesOf } from './requirements.ts';
+import { reportWaiting } from './waiting-progress.ts';
 import type { WakeUps } from './wake-ups.ts';
 
 export interface HoldDeps {
@@ -45,7 +46,13 @@ export class Holds {
 	async hold(wish: ApprovalWish): Promise<HoldEnd> {
 		const untilMs = wish.sinceMs + (wish.call.waits === false ? 0 : this.#deps.holdMs);
 		const joined = await this.#join(wish);
-		return typeof joined === 'string' ? this.#wait(joined, wish.call.downstream.cancelled, untilMs) : joined;
+		if (typeof joined !== 'string') return joined;
+		const stop = untilMs > this.#deps.nowMs() ? reportWaiting(wish.call) : () => undefined;
+		try {
+			return await this.#wait(joined, wish.call.downstream.cancelled, untilMs);
+		} finally {
+			stop();
+		}
 	}
 
 	/** Every hold ends, also later ones: the process is about to, and a person may take an hour. */
