@@ -4,6 +4,7 @@ import { post } from '../../test/agent.ts';
 import { openPg } from '../../src/store/pg.ts';
 import type { Store } from '../../src/store/sql.ts';
 
+const ATTEMPTS = 10;
 const OPERATOR_TOKEN = 'tgo_of_the_bench_of_approvals';
 
 export interface StackOptions {
@@ -17,7 +18,7 @@ export interface StackOptions {
 export interface ApprovalStack {
 	readonly gateways: readonly GatewayProcess[];
 	readonly store: Store;
-	/** @throws {Error} it was refused */
+	/** Tries again while the database is too busy. @throws {Error} it was refused */
 	approve(gateway: GatewayProcess, id: string): Promise<void>;
 	close(): Promise<void>;
 }
@@ -37,8 +38,12 @@ export async function startStack({ folder, dsn, upstreamUrl, replicas }: StackOp
 		gateways,
 		store,
 		async approve({ peopleUrl }, id) {
-			const { status, text } = await post(`${peopleUrl}/api/approvals/${id}/approve`, {}, { authorization: `Bearer ${OPERATOR_TOKEN}` });
-			if (status !== 200) throw new Error(`the approval ${id} was answered ${status}: ${text}`);
+			for (let attempt = 1; ; attempt++) {
+				const { status, text } = await post(`${peopleUrl}/api/approvals/${id}/approve`, {}, { authorization: `Bearer ${OPERATOR_TOKEN}` });
+				// A person who reads "try again in a moment" does; it may have been decided all the same.
+				if (status === 200 || (attempt > 1 && status === 409)) return;
+				if (status !== 503 || attempt === ATTEMPTS) throw new Error(`the approval ${id} was answered ${status}: ${text}`);
+			}
 		},
 		async close() {
 			await store.close();
