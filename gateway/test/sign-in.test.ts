@@ -163,7 +163,7 @@ t.test(
 			'/assets/none.js',
 			'/approvals/a/b',
 			'/index.html',
-			'/audit',
+			'/audits',
 		]) {
 			t.match(await anybody.request(path), { status: 404, json: { error: { code: 'NOT_FOUND' } } }, path);
 		}
