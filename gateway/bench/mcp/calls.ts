@@ -7,6 +7,8 @@ import type { McpStack } from './stack.ts';
 interface Contestant {
 	readonly what: string;
 	readonly server: ServerProcess;
+	/** Names; each agent calls one. */
+	readonly tools: readonly string[];
 	readonly agents: BenchAgent[];
 	cpuUs: number;
 	callsPerSecond: number;
@@ -17,27 +19,24 @@ const FLAT = 1.2;
 
 /** Calls through one and ten upstreams, and through one that has more and more tools: CPU time per call, in turns, the best round of each. */
 export async function* measureCalls(stack: McpStack, plan: Plan): AsyncGenerator<Figure> {
-	const one = await contestant('a call through one upstream', await stack.gateway({ u0: stack.upstreamUrl }), ['echo'], plan);
+	const { upstreamUrl } = stack;
 	const names = Array.from({ length: 10 }, (_, n) => `u${n}`);
-	const ten = await contestant(
+	const one: Contestant = contestant('a call through one upstream', await stack.gateway({ u0: upstreamUrl }), ['echo']);
+	const ten: Contestant = contestant(
 		'a call through one of ten',
-		await stack.gateway(Object.fromEntries(names.map((name) => [name, stack.upstreamUrl]))),
+		await stack.gateway(Object.fromEntries(names.map((name) => [name, upstreamUrl]))),
 		names.map((name) => `${name}__echo`),
-		plan,
 	);
 	const growing: Contestant[] = [];
 	for (const count of plan.beside)
-		growing.push(
-			await contestant(
-				`a call of one of ${count} tools`,
-				await stack.gateway({ u0: `${stack.upstreamUrl}?tools=${count}` }),
-				['echo'],
-				plan,
-			),
-		);
+		growing.push(contestant(`a call of one of ${count} tools`, await stack.gateway({ u0: `${upstreamUrl}?tools=${count}` }), ['echo']));
 	const all = [one, ten, ...growing];
 	try {
-		for (const { agents } of all) await drive(agents, plan.warmUpMs);
+		// Only now: a connection that lies idle for a minute is closed by the gateway.
+		for (const { server, tools, agents } of all) {
+			for (let n = 0; n < plan.agents; n++) agents.push(await mcpAgent(server.url, tools[n % tools.length]!, n));
+			await drive(agents, plan.warmUpMs);
+		}
 		for (let round = 0; round < plan.rounds; round++) for (const each of all) await measureRound(each, plan);
 	} finally {
 		for (const { agents } of all) for (const agent of agents) agent.close();
@@ -50,11 +49,14 @@ export async function* measureCalls(stack: McpStack, plan: Plan): AsyncGenerator
 	yield { what: `${plan.beside.at(-1)} tools over ${plan.beside[0]}`, value: most.cpuUs / least.cpuUs, unit: '×', goal: FLAT };
 }
 
-async function contestant(what: string, server: ServerProcess, tools: readonly string[], { agents: count }: Plan): Promise<Contestant> {
-	const agents: BenchAgent[] = [];
-	for (let n = 0; n < count; n++) agents.push(await mcpAgent(server.url, tools[n % tools.length]!, n));
-	return { what, server, agents, cpuUs: Infinity, callsPerSecond: 0 };
-}
+const contestant = (what: string, server: ServerProcess, tools: readonly string[]): Contestant => ({
+	what,
+	server,
+	tools,
+	agents: [],
+	cpuUs: Infinity,
+	callsPerSecond: 0,
+});
 
 async function measureRound(each: Contestant, { loadMs }: Plan): Promise<void> {
 	const beforeMs = each.server.cpuMs();

@@ -11,6 +11,7 @@ interface Message {
 	readonly params?: {
 		readonly name?: string;
 		readonly arguments?: { readonly events?: number; readonly everyMs?: number };
+		readonly cursor?: string;
 		readonly _meta?: { readonly progressToken?: unknown };
 	};
 }
@@ -36,6 +37,15 @@ const toolNamed = (name: string) => ({
 	annotations: { readOnlyHint: true },
 });
 
+const PAGE = 1_000;
+
+/** One page of the list. */
+function listOf(url: string, cursor = '0'): object {
+	const all = toolsOf(url);
+	const end = Number(cursor) + PAGE;
+	return { tools: all.slice(Number(cursor), end), ...(end < all.length ? { nextCursor: String(end) } : {}) };
+}
+
 function toolsOf(url: string): object[] {
 	const count = Number(new URL(url, 'http://x').searchParams.get('tools') ?? 2);
 	const names = ['echo', 'stream', ...(hasExtra ? ['extra'] : [])];
@@ -48,7 +58,7 @@ function resultOf({ method, params }: Message, url: string): object {
 		case 'tools/call':
 			return { content: [{ type: 'text', text: JSON.stringify(params?.arguments) }] };
 		case 'tools/list':
-			return { tools: toolsOf(url) };
+			return listOf(url, params?.cursor);
 		case 'initialize':
 			return {
 				protocolVersion: '2025-11-25',
