@@ -5,6 +5,7 @@ import { conceal } from '../src/ledger-fixture.ts';
 import { eventRow } from '../src/store/event-row.ts';
 import { openAgent } from './agent.ts';
 import type { Built } from './build.ts';
+import { until } from './until.ts';
 
 /** What the tests of the audit explorer share: a small trail, and the page's parts. */
 
@@ -35,8 +36,10 @@ export async function aTurn({ mcpUrl, api }: Built, turn: string): Promise<void>
 	const list = () => agent.call('list_recent_charges', { customer: 'alice@example.com', limit: 1 }, headers);
 	await list();
 	const held = agent.call('create_refund', { charge: 'ch_alice_4', amount: 4_200 }, headers);
-	let id: string | undefined;
-	while (id === undefined) id = (await api<{ approvals: { id: string }[] }>('GET', '/api/approvals')).json.approvals[0]?.id;
+	const id = await until(
+		'the approval',
+		async () => (await api<{ approvals: { id: string }[] }>('GET', '/api/approvals')).json.approvals[0]?.id,
+	);
 	await api('POST', `/api/approvals/${id}/approve`, { reason: 'the customer is right' });
 	await held;
 	await agent.call('delete_customer', { customer: 'cus_1' }, headers);

@@ -9,9 +9,9 @@ const VIEWPORT = { width: 1440, height: 900 };
 
 /** The pages of the documentation: the explorer with a story beside it, and a budget. */
 export async function photograph(t: Test, chromium: Browser, built: Built, folder: string): Promise<void> {
-	await aTurn(built, 'turn-1');
+	await aTurn(built, 'refund-for-alice');
 	await earlierHours(built);
-	const { page } = await openInbox(t, chromium, built, '/audit', { viewport: VIEWPORT, deviceScaleFactor: 1.5 });
+	const { page } = await openInbox(t, chromium, built, '/audit?server=stripe', { viewport: VIEWPORT, deviceScaleFactor: 1.5 });
 	await page.getByText(/Chain intact/).waitFor();
 	await row(page, 'create_refund').first().click();
 	await timeline(page).getByText('Ended').waitFor();
