@@ -49,8 +49,8 @@ export interface GatewayOptions {
 	readonly peopleUrl: () => string;
 	/** What went wrong where nobody waits for it. */
 	readonly onFault: (error: unknown, callId?: string) => void;
-	/** What operators want to know as it happens, one sentence. */
-	readonly onNews: (text: string) => void;
+	/** What operators want to know as it happens, one sentence; a problem is something to act on. */
+	readonly onNews: (text: string, isProblem?: boolean) => void;
 }
 
 export interface Gateway {
@@ -98,7 +98,7 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 		fuel: config.policy.fuel,
 		keepIn: join(config.dataDir, 'policy'),
 		onChange: async (status, change) => {
-			onNews(policyNews(status, change));
+			onNews(policyNews(status, change), change === 'refused');
 			mcp.listsChanged();
 			await record(activationEvent(status, change)).catch(onFault);
 		},
@@ -109,7 +109,7 @@ export async function buildGateway(config: Config, { store, operatorToken, peopl
 		maxResultBytes: config.limits.resultBytes,
 		version,
 		onStale: (name) => capabilities.stale(name),
-		onHealth: ({ name, state, why }) => onNews(`upstream ${name} is ${state}${why === undefined ? '' : `: ${why}`}`),
+		onHealth: ({ name, state, why }) => onNews(`upstream ${name} is ${state}${why === undefined ? '' : `: ${why}`}`, state === 'down'),
 		onLine: (name, line) => onNews(`upstream ${name} says: ${line}`),
 	});
 	const capabilities: Capabilities = new Capabilities({ sources: upstreams.all, settings: config.upstreams, sql: store });

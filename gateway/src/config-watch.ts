@@ -9,7 +9,7 @@ export interface ConfigWatchOptions {
 	readonly load: () => LoadedConfig;
 	/** Takes over other upstreams. @throws {ToolGateError} CONFIG: they can't be, and nothing has changed. */
 	readonly apply: (upstreams: Config['upstreams']) => Promise<void>;
-	readonly onNews: (text: string) => void;
+	readonly onNews: (text: string, isProblem?: boolean) => void;
 	readonly onFault: (error: unknown) => void;
 }
 
@@ -68,7 +68,7 @@ export class ConfigWatch {
 			this.#last = config;
 		} catch (error) {
 			if (!(error instanceof ToolGateError)) throw error;
-			onNews(`configuration: the changed file is not taken over: ${error.message}`);
+			onNews(`configuration: the changed file is not taken over: ${error.message}`, true);
 		}
 	}
 }

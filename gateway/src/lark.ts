@@ -5,12 +5,12 @@ import { createLarkNotifier } from './approvals/lark/notifier.ts';
 import type { Config } from './config.ts';
 
 /** Where cards are sent; undefined without Lark. */
-export async function larkOf({ lark }: Config, onNews: (text: string) => void): Promise<Notifier | undefined> {
+export async function larkOf({ lark }: Config, onNews: (text: string, isProblem?: boolean) => void): Promise<Notifier | undefined> {
 	const { appId, appSecret, chatId, apiBaseUrl } = lark;
 	// All or none: the configuration has been refused otherwise.
 	if (appId === undefined || appSecret === undefined || chatId === undefined) return undefined;
 	if (lark.verificationToken === undefined && lark.encryptKey === undefined)
-		onNews('lark: neither verificationToken nor encryptKey is set, so cards are sent but can not be answered: /lark/actions is off');
+		onNews('lark: neither verificationToken nor encryptKey is set, so cards are sent but can not be answered: /lark/actions is off', true);
 	return createLarkNotifier({ appId, appSecret, chatId, ...(apiBaseUrl === undefined ? {} : { apiBaseUrl }) });
 }
 

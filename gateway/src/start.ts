@@ -41,7 +41,7 @@ export async function startGateway(loaded: LoadedConfig, signal: AbortSignal): P
 		if (error instanceof PolicyError || error instanceof StoreUnavailable) log.warn({ callId }, error.message);
 		else log.error({ err: error, callId }, 'unexpected');
 	};
-	const onNews = (text: string) => log.info(text);
+	const onNews = (text: string, isProblem = false) => log[isProblem ? 'warn' : 'info'](text);
 	let gateway: Gateway;
 	let peopleUrl = '';
 	try {
