@@ -76,4 +76,6 @@ try {
 	process.exitCode = 2;
 } finally {
 	for (const end of endings.reverse()) await end();
+	// The embedded database is closed with the runner.
+	root.end();
 }
