@@ -266,8 +266,13 @@ t.test(
 		const built = await shared();
 		const id = await anApproval(built, {});
 		const { page } = await openInbox(t, chromium!, built, `/approvals/${id}`);
-		await page.evaluate(COUNT_TIMERS);
+		let streams = 0;
+		await page.route('**/api/approvals/stream', (route) => (++streams === 1 ? route.fulfill({ status: 503 }) : route.fallback()));
+		await page.reload();
 		await page.getByRole('heading', { name: 'create_refund on stripe' }).waitFor();
+		await page.unrouteAll({ behavior: 'ignoreErrors' });
+		t.equal(streams, 2, 'a gateway that can not answer just now is asked again, by the page itself');
+		await page.evaluate(COUNT_TIMERS);
 		await built.api('POST', `/api/approvals/${id}/reject`, { reason: 'by another way' });
 		await page.getByText(/Rejected by bob@example\.com .*: “by another way”/).waitFor();
 		t.ok(
