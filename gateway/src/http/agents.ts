@@ -2,6 +2,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { ToolGateError } from '../errors.ts';
 import type { McpEndpoint } from '../mcp/endpoint.ts';
 import type { Exchange, Identity, PostAnswer } from '../mcp/exchange.ts';
+import { onClosed } from '../on-closed.ts';
 import type { Authenticate } from './authenticate.ts';
 import { answerError } from './error-handler.ts';
 import { FloodControl } from './flood-control.ts';
@@ -98,7 +99,7 @@ function mcpRoutes(app: FastifyInstance, deps: AgentsDeps): void {
 		const entered = flood.enter(identity.principal.id, Number(request.headers['content-length'] ?? limits.bodyBytes));
 		admitted.set(request, { identity, ...entered });
 		// A body that breaks off never reaches the handler.
-		reply.raw.once('close', () => {
+		onClosed(reply.raw, () => {
 			if (!request.raw.complete) entered.done();
 		});
 	});
@@ -117,7 +118,7 @@ function mcpRoutes(app: FastifyInstance, deps: AgentsDeps): void {
 				return reply.raw;
 			},
 			onDisconnect: (listener) => {
-				reply.raw.once('close', () => {
+				onClosed(reply.raw, () => {
 					if (!reply.raw.writableFinished) listener();
 				});
 			},

@@ -1,4 +1,5 @@
 import type { FastifyReply } from 'fastify';
+import { onClosed } from '../on-closed.ts';
 
 /** One server-sent event; without a name it is a `message`. */
 export interface ServerSentEvent {
@@ -29,7 +30,7 @@ export async function sendEvents(
 	// Who asks for the head alone would wait for ever.
 	if (reply.request.method === 'HEAD') return void raw.end();
 	raw.write(': stream\n\n');
-	raw.once('close', () => stop.abort());
+	onClosed(raw, () => stop.abort());
 	const keepAlive = async () => {
 		if (await mayGoOn().catch(() => false)) raw.write(': alive\n\n');
 		else stop.abort();

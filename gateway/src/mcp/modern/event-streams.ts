@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { JsonObject } from '../../domain.ts';
+import { onClosed } from '../../on-closed.ts';
 
 /** A connection with more unread bytes than this is closed: its agent repeats the request. */
 const MAX_UNREAD_BYTES = 1024 * 1024;
@@ -21,7 +22,7 @@ export class ModernStream {
 		this.#response = response;
 		this.#onEnd = onEnd;
 		response.on('error', () => response.destroy());
-		response.once('close', () => this.#over());
+		onClosed(response, () => this.#over());
 		response.writeHead(200, HEAD);
 		response.flushHeaders();
 	}
