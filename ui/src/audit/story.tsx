@@ -1,8 +1,8 @@
-import { ActionIcon, Loader, Title } from '@mantine/core';
+import { Loader } from '@mantine/core';
 import type { Json } from '../api/types.ts';
 import type { Entry, TrailEvent } from '../api/trail.ts';
-import { BackIcon, CloseIcon } from '../shell/icons.tsx';
-import { followsInPage, navigate } from '../shell/location.ts';
+import { DetailHead } from '../shell/detail-head.tsx';
+import { followsInPage } from '../shell/location.ts';
 import { Copyable } from '../text/copyable.tsx';
 import { JsonText } from '../text/json-text.tsx';
 import { Moment } from '../text/moment.tsx';
@@ -52,27 +52,15 @@ export function Story({ subject, backTo, isBeside, hrefOfCall, hrefOfFilter }: S
 	const input = events.find((event) => event.input !== undefined)?.input;
 	return (
 		<article className={classes['story']}>
-			<header className={classes['head']}>
-				{!isBeside && (
-					<ActionIcon variant="subtle" color="gray" onClick={() => navigate(backTo)} aria-label="back to the list">
-						<BackIcon />
-					</ActionIcon>
+			<DetailHead backTo={backTo} isBeside={isBeside}>
+				<Visible text={named?.tool ?? first.kind} />
+				{named?.server !== undefined && (
+					<>
+						{' '}
+						<small>on</small> <Visible text={named.server} />
+					</>
 				)}
-				<Title order={1} size="h4" className={classes['title']}>
-					<Visible text={named?.tool ?? first.kind} />
-					{named?.server !== undefined && (
-						<>
-							{' '}
-							<small>on</small> <Visible text={named.server} />
-						</>
-					)}
-				</Title>
-				{isBeside && (
-					<ActionIcon variant="subtle" color="gray" onClick={() => navigate(backTo)} aria-label="close" title="Close   Esc">
-						<CloseIcon />
-					</ActionIcon>
-				)}
-			</header>
+			</DetailHead>
 			<p className={classes['words']}>
 				{words.map((word, place) => (
 					<span key={place} className={classes['step']}>

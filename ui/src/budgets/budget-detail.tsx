@@ -1,9 +1,8 @@
-import { ActionIcon, Title } from '@mantine/core';
 import { useState } from 'react';
 import type { Budget, WindowUse } from '../api/trail.ts';
 import { type Bar, StackedBars, Swatch } from '../charts/stacked-bars.tsx';
-import { BackIcon, CloseIcon } from '../shell/icons.tsx';
-import { followsInPage, navigate } from '../shell/location.ts';
+import { DetailHead } from '../shell/detail-head.tsx';
+import { followsInPage } from '../shell/location.ts';
 import { Copyable } from '../text/copyable.tsx';
 import { Moment } from '../text/moment.tsx';
 import { Visible } from '../text/visible.tsx';
@@ -29,21 +28,9 @@ export function BudgetDetail({ budget, backTo, isBeside, onReset }: DetailProps)
 	const ruleHref = `/audit?${new URLSearchParams({ text: rule })}`;
 	return (
 		<article className={classes['detail']}>
-			<header className={classes['head']}>
-				{!isBeside && (
-					<ActionIcon variant="subtle" color="gray" onClick={() => navigate(backTo)} aria-label="back to the list">
-						<BackIcon />
-					</ActionIcon>
-				)}
-				<Title order={1} size="h4" className={classes['title']}>
-					<Visible text={rule} />
-				</Title>
-				{isBeside && (
-					<ActionIcon variant="subtle" color="gray" onClick={() => navigate(backTo)} aria-label="close" title="Close   Esc">
-						<CloseIcon />
-					</ActionIcon>
-				)}
-			</header>
+			<DetailHead backTo={backTo} isBeside={isBeside}>
+				<Visible text={rule} />
+			</DetailHead>
 			<p className={classes['sum']}>
 				<b>
 					{used.toLocaleString()} of {limit.toLocaleString()} <Visible text={unit} />

@@ -8,6 +8,7 @@ import {
 	type webcrypto,
 	X509Certificate,
 } from 'node:crypto';
+import { SIGNATURE_ALGORITHMS } from '../jws.ts';
 import { decodeBase64Url } from './base64url.ts';
 import { unmarshalJson } from './go-json.ts';
 import { fail, isObject, type PlainObject } from './operands.ts';
@@ -20,21 +21,7 @@ export interface VerificationKey {
 	readonly isPrivate: boolean;
 }
 
-const signatureAlgorithms = new Set([
-	'RS256',
-	'RS384',
-	'RS512',
-	'PS256',
-	'PS384',
-	'PS512',
-	'ES256',
-	'ES384',
-	'ES512',
-	'HS256',
-	'HS384',
-	'HS512',
-	'EdDSA',
-]);
+const signatureAlgorithms = new Set<string>([...SIGNATURE_ALGORITHMS, 'EdDSA']);
 
 // A key for one of these is passed over; one for an algorithm that isn't known at all is an error.
 const otherAlgorithms = new Set([
